@@ -1,0 +1,36 @@
+"""The learners there are, one file each. Adding one is one file and one name in `LEARNERS`."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+
+from salus.core.errors import SalusError
+from salus.learners.base import Learner
+
+LEARNERS: dict[str, str] = {
+    "linear": "salus.learners.linear:Linear",
+    "boosting": "salus.learners.boosting:Boosting",
+    "cnn": "salus.learners.cnn:Cnn",
+    "rocket": "salus.learners.rocket:Rocket",
+}
+# the package that must be importable, and the extra that brings it
+NEEDS: dict[str, tuple[str, str]] = {
+    "linear": ("sklearn", "train"),
+    "boosting": ("lightgbm", "train"),
+    "cnn": ("torch", "deep"),
+    "rocket": ("sklearn", "train"),
+}
+
+
+def learner_named(name: str) -> type[Learner]:
+    """The class; `bad_spec` for an unknown name, `extra_missing` when its library is not installed."""
+    if name not in LEARNERS:
+        raise SalusError("bad_spec", where="learner", expected=f"auto or one of {', '.join(LEARNERS)}", found=name[:60])
+    package, extra = NEEDS.get(name, ("", ""))
+    if package and importlib.util.find_spec(package) is None:
+        raise SalusError("extra_missing", where=f"the learner {name}", found=package, extra=extra)
+    module, _, attribute = LEARNERS[name].partition(":")
+    learner = getattr(importlib.import_module(module), attribute)
+    assert issubclass(learner, Learner)
+    return learner

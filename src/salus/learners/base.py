@@ -1,0 +1,99 @@
+"""The contract of a learner: a way to learn a task.
+
+A learner may assume fitted kinds, encoded feeds and a target without missing values. It must keep: the seed decides
+everything it draws; it asks `context.stop_if_asked` at least every second; with a checkpoint path it resumes to the same bits;
+its exported graph gives raw scores (`scores` float32 (B, K) logits) or, for regression, `values` float32 (B, M)
+for the feeds it was given, batch axis free. Calibration is added by others.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict
+
+from salus.core.context import Context
+from salus.core.nouns import Schema
+
+
+class LearnerConfig(BaseModel):
+    """Every field has a unit (in its name where there is one), a default and bounds; the catalogue is made of them."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+@dataclass(frozen=True)
+class Part:
+    """The rows of one side of a split, encoded.
+
+    feeds: graph inputs (see `Kind.join`), axis 0 rows, but `series` (W, C, T), whose windows `series_rows` (B, W) maps to rows.
+    target: int64 codes (B,), or float64 (B, M). rows: their indices in the data version. groups: None without groups.
+    """
+
+    feeds: dict[str, np.ndarray]
+    target: np.ndarray
+    rows: np.ndarray
+    groups: np.ndarray | None = None
+
+    def __len__(self) -> int:
+        return len(self.target)
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What a learner learns from. `classes` is K for classification, M (targets) for regression."""
+
+    schema: Schema
+    train: Part
+    validation: Part
+    classification: bool
+    classes: int
+    seed: int
+    threads: int
+
+
+class Fitted(ABC):
+    """What a fit gave. `details` is JSON for the report: steps done, best iteration, curves."""
+
+    details: dict[str, Any]
+
+    @abstractmethod
+    def export(self, path: Path) -> None:
+        """Writes the one ONNX graph (single file, no external data, metadata stripped, checked)."""
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """A config with its expected cost, made for a budget before anything is fitted; it is stored in the plan."""
+
+    config: dict[str, Any]
+    expected_s: float
+    notes: dict[str, Any] = field(default_factory=dict)
+
+
+class Learner(ABC):
+    name: ClassVar[str]
+    Config: ClassVar[type[LearnerConfig]]
+
+    def __init__(self, config: LearnerConfig):
+        self.config = config
+
+    @classmethod
+    @abstractmethod
+    def learns(cls, classification: bool, kinds: frozenset[str]) -> bool:
+        """Whether it can learn from inputs of these kinds."""
+
+    @classmethod
+    @abstractmethod
+    def propose(cls, prepared: Prepared, options: Mapping[str, Any], budget_s: float, context: Context) -> Proposal:
+        """A full config for this budget: `options` as given (they win), the rest derived from sizes and from rates that
+        are measured here for at most a tenth of the budget. What it returns decides the fit; the clock is only a guard."""
+
+    @abstractmethod
+    def fit(self, prepared: Prepared, context: Context) -> Fitted:
+        """Learns with `self.config`. A SalusError for what the data cannot give."""

@@ -1,0 +1,28 @@
+"""The tasks there are, one file each. numpy only. Adding one is one file and one name in `TASKS`."""
+
+from __future__ import annotations
+
+import importlib
+from functools import cache
+
+from salus.core.errors import SalusError
+from salus.tasks.base import Task
+
+TASKS: dict[str, str] = {
+    "binary-classification": "salus.tasks.classification:BinaryClassification",
+    "multiclass-classification": "salus.tasks.classification:MulticlassClassification",
+    "regression": "salus.tasks.regression:Regression",
+    "image-classification": "salus.tasks.classification:ImageClassification",
+    "series-classification": "salus.tasks.classification:SeriesClassification",
+}
+
+
+@cache
+def task_named(name: str) -> Task:
+    """The task itself; loaded when first asked for."""
+    if name not in TASKS:
+        raise SalusError("bad_spec", where="task", expected=f"one of {', '.join(TASKS)}", found=name[:60])
+    module, _, attribute = TASKS[name].partition(":")
+    task = getattr(importlib.import_module(module), attribute)()
+    assert isinstance(task, Task)
+    return task

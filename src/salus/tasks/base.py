@@ -1,0 +1,42 @@
+"""The contract of a task: which kinds it takes, what a graph returns for it, how raw outputs become predictions.
+
+A task may assume fitted targets. It must keep: numpy only, no state of its own, `decode` the inverse of what
+`encode_target` made of the same state.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+
+
+class Task(ABC):
+    name: ClassVar[str]
+    output: ClassVar[str]  # the graph output that `decode` reads: "probabilities" or "values"
+    classification: ClassVar[bool]
+    metrics: ClassVar[tuple[str, ...]]  # names in salus.evaluation.metrics; the first is the main one
+
+    @abstractmethod
+    def accepts(self, input_kinds: frozenset[str], target_kinds: tuple[str, ...], levels: int) -> bool:
+        """Whether a schema of these kinds is this task. `levels`: distinct labels of the target (0 for numbers)."""
+
+    @abstractmethod
+    def encode_target(self, values: Sequence[Any], states: Sequence[Mapping[str, Any]]) -> np.ndarray:
+        """One column of values a target -> int64 codes (B,) for classification, float64 (B, M) for regression.
+        A missing or unknown label is -1 (NaN)."""
+
+    @abstractmethod
+    def baseline(self, target: np.ndarray, states: Sequence[Mapping[str, Any]]) -> np.ndarray:
+        """The do-nothing answer for one row, from train targets: class shares (K,), or means (M,)."""
+
+    @abstractmethod
+    def decode(self, raw: np.ndarray, states: Sequence[Mapping[str, Any]], names: Sequence[str]) -> list[dict[str, Any]]:
+        """Graph output -> one JSON prediction a row. Classification: {"label": str, "probability": p, "probabilities": {level: p}};
+        regression: {"values": {name: number}} (and "value" when there is one target)."""
+
+    @abstractmethod
+    def output_schema(self, states: Sequence[Mapping[str, Any]], names: Sequence[str]) -> dict[str, Any]:
+        """JSON Schema of one prediction."""
