@@ -63,6 +63,11 @@ class Fitted(ABC):
     details: dict[str, Any]
 
     @abstractmethod
+    def raw(self, feeds: Mapping[str, np.ndarray]) -> np.ndarray:
+        """What the trainer's own library answers (not the graph): scores (B, K), or values (B, M). The bundle's examples are made of it, so that a
+        graph that says something else is refused before it is published."""
+
+    @abstractmethod
     def export(self, path: Path) -> None:
         """Writes the one ONNX graph (single file, no external data, metadata stripped, checked)."""
 
