@@ -1,0 +1,43 @@
+# Salus: make demo, make test, make check, make bench, make docs. Needs only make and a Python from 3.11 to 3.13.
+SHELL := /bin/sh
+VENV ?= .venv
+PIP_FLAGS ?=
+PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3 python; do \
+	"$$p" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null && echo "$$p" && break; done)
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+
+.PHONY: demo test check bench docs lock clean
+
+demo: $(INSTALLED)
+	@$(BIN)/python scripts/demo.py
+
+test: $(INSTALLED)
+	$(BIN)/python -m pytest
+
+check: $(INSTALLED)
+	$(BIN)/ruff check src tests benchmarks scripts
+	$(BIN)/ruff format --check src tests benchmarks scripts
+	$(BIN)/mypy
+	$(BIN)/python -m pytest tests/test_layers.py tests/test_laws.py
+
+bench: $(INSTALLED)
+	@for script in start train_cifar10 serve; do $(BIN)/python benchmarks/$$script.py $(BENCH_FLAGS) || exit 1; done
+
+docs: $(INSTALLED)
+	$(BIN)/python scripts/check_docs.py
+
+# What the machine must have is tested before anything is downloaded.
+$(INSTALLED): pyproject.toml constraints.txt
+	@test -n "$(PYTHON)" || { echo "No Python from 3.11 to 3.13 was found. On Debian or Ubuntu: sudo apt-get install python3 python3-venv; on macOS: brew install python@3.13"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || { echo "This Python has no ensurepip. On Debian or Ubuntu: sudo apt-get install python3-venv"; exit 1; }
+	@$(PYTHON) scripts/find_libgomp.py || exit 1
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_FLAGS) -c constraints.txt -e '.[train,deep,dev]'
+	@touch $(INSTALLED)
+
+lock: $(INSTALLED)
+	$(BIN)/python scripts/lock.py > constraints.txt.new && mv constraints.txt.new constraints.txt
+
+clean:
+	rm -rf $(VENV) build dist src/salus.egg-info

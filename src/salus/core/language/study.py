@@ -1,0 +1,34 @@
+"""Messages of the study."""
+
+from salus.core.language.message import Message
+
+MESSAGES = {
+    "no_labels": Message(
+        422,
+        "{where}: expected a label in at least some rows; found none.",
+        "{where}：至少应有部分行带有标签；实际一个也没有。",
+        "Fill in the target column, or name another one with --target.",
+        "请填写目标列，或用 --target 指定另一列。",
+    ),
+    "no_inputs": Message(
+        422,
+        "{where}: expected at least one column to learn from besides target, group, split and ids; found {found}.",
+        "{where}：除目标、分组、划分和编号列外，至少应有一列可供学习；实际只有 {found}。",
+        "Add the columns that the answer depends on.",
+        "请加入与答案有关的列。",
+    ),
+    "bad_target": Message(
+        422,
+        "{where}: expected a column of numbers or of categories; found a column of kind {found}.",
+        "{where}：目标列应为数值或类别；实际为 {found} 类型。",
+        "Name a column that holds the answer with --target.",
+        "请用 --target 指定含有答案的列。",
+    ),
+    "learner_cannot": Message(
+        422,
+        "{where} cannot learn from the kinds of this data: {found}.",
+        "{where} 不能从该数据的列类型学习：{found}。",
+        "Leave --learner out, or set the columns that do not fit to ignore.",
+        "请去掉 --learner，或忽略不适用的列。",
+    ),
+}

@@ -1,0 +1,127 @@
+"""Executes a plan: every fit in its order, exported and scored on validation rows by the engine that will serve it.
+
+A fit that is finished is remembered with its graph, so that a killed run does not repeat it. The clock is only a guard.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from salus.core.context import Context
+from salus.core.durable import write_file
+from salus.evaluation.calibrate import fit_temperature
+from salus.evaluation.metrics import selection_loss
+from salus.inference.engines.onnx import OnnxEngine
+from salus.learners import learner_named
+from salus.learners.base import Learner, Part, Prepared
+
+GUARD = 1.5  # times the budget: after this the rest of the plan is skipped and the run is marked cut
+CHUNK_ROWS = 256
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One finished fit: its graph (raw scores), its loss on validation rows, and its own library's answers to the examples."""
+
+    learner: str
+    config: dict[str, Any]
+    details: dict[str, Any]
+    seconds: float
+    graph: bytes
+    loss: float
+    temperature: float | None
+    example_answers: np.ndarray
+
+
+def execute(
+    plan: dict[str, Any], prepared: Prepared, example_feeds: dict[str, np.ndarray], folder: Path, context: Context
+) -> tuple[list[Candidate], bool]:
+    """Every candidate of the plan, and whether the clock cut it."""
+    candidates: list[Candidate] = []
+    for index, entry in enumerate(plan["fits"]):
+        if candidates and context.elapsed_s() > GUARD * plan["budget_s"]:
+            context.event("cut", skipped=len(plan["fits"]) - index)
+            return candidates, True
+        candidate = _kept(index, folder, context)
+        if candidate is None:
+            candidate = _fit(index, entry, prepared, example_feeds, folder, context)
+        candidates.append(candidate)
+        context.event("fitted", learner=candidate.learner, loss=candidate.loss, seconds=candidate.seconds)
+    return candidates, False
+
+
+def run_graph(graph: bytes, feeds: dict[str, np.ndarray], output: str, threads: int) -> np.ndarray:
+    """One output of a graph for all rows, in chunks (recordings, whose windows hang together, in one)."""
+    engine = OnnxEngine()
+    engine.load({"main": graph}, threads)
+    try:
+        if "series" in feeds:
+            return engine.run("main", feeds, [output])[0]
+        rows = len(next(iter(feeds.values())))
+        chunks = [
+            engine.run("main", {name: feed[start : start + CHUNK_ROWS] for name, feed in feeds.items()}, [output])[0]
+            for start in range(0, rows, CHUNK_ROWS)
+        ]
+        return np.concatenate(chunks)
+    finally:
+        engine.close()
+
+
+def _fit(
+    index: int,
+    entry: dict[str, Any],
+    prepared: Prepared,
+    example_feeds: dict[str, np.ndarray],
+    folder: Path,
+    context: Context,
+) -> Candidate:
+    learner: type[Learner] = learner_named(entry["learner"])
+    context.event("fitting", learner=learner.name, config=entry["config"], expected_s=entry["expected_s"])
+    started = time.monotonic()
+    fitted = learner(learner.Config(**entry["config"])).fit(prepared, context)
+    path = folder / f"fit-{index}.onnx"
+    fitted.export(path)
+    graph = path.read_bytes()
+    temperature, loss = _score(graph, prepared.validation, prepared)
+    candidate = Candidate(
+        learner=learner.name,
+        config=entry["config"],
+        details=fitted.details,
+        seconds=round(time.monotonic() - started, 3),
+        graph=graph,
+        loss=loss,
+        temperature=temperature,
+        example_answers=fitted.raw(example_feeds),
+    )
+    _keep(index, candidate, path, context)
+    return candidate
+
+
+def _score(graph: bytes, validation: Part, prepared: Prepared) -> tuple[float | None, float]:
+    """The temperature that fits validation rows best, and the loss with it; lower is better."""
+    output = "scores" if prepared.classification else "values"
+    raw = run_graph(graph, validation.feeds, output, prepared.threads)
+    if not prepared.classification:
+        return None, selection_loss(raw, validation.target, prepared.classification)
+    temperature = fit_temperature(raw, validation.target)
+    return temperature, selection_loss(raw / temperature, validation.target, prepared.classification)
+
+
+def _keep(index: int, candidate: Candidate, path: Path, context: Context) -> None:
+    write_file(path, candidate.graph)  # again, synced
+    record = {name: value for name, value in vars(candidate).items() if name not in ("graph", "example_answers")}
+    context.remember(f"fit-{index}", {**record, "example_answers": candidate.example_answers.tolist()})
+
+
+def _kept(index: int, folder: Path, context: Context) -> Candidate | None:
+    record = context.recall(f"fit-{index}")
+    path = folder / f"fit-{index}.onnx"
+    if record is None or not path.exists():
+        return None
+    answers = np.asarray(record.pop("example_answers"), dtype=np.float64)
+    return Candidate(**record, graph=path.read_bytes(), example_answers=answers)

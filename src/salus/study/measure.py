@@ -1,0 +1,89 @@
+"""The report of a study, from predictions of the packaged graph on the test rows, which are opened here for the first time."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import numpy as np
+
+from salus.bundle.read import Bundle
+from salus.core.context import Context
+from salus.core.gate import gate
+from salus.evaluation.measure import measure
+from salus.inference.predictor import Predictor
+from salus.learners.base import Prepared
+from salus.study.package import Package
+
+CHUNK_ROWS = 2048
+
+
+def measure_bundle(bundle: Bundle, package: Package, prepared: Prepared, context: Context) -> dict[str, Any]:
+    """report.json without the files around it."""
+    started = time.monotonic()
+    material = package.material
+    positions = material.splits.test
+    predictor = Predictor.open(bundle, threads=prepared.threads)
+    try:
+        raw = _predict(predictor, package, positions, context)
+        latency = _one_row_latency(predictor)
+    finally:
+        predictor.close()
+    states = [column.state or {} for column in material.schema.targets]
+    report = measure(
+        task=material.task,
+        target=material.target[positions],
+        raw=raw,
+        states=states,
+        names=list(package.spec.target),
+        groups=material.groups_of(positions),
+        baseline=material.task.baseline(material.target[material.splits.train], states),
+        seed=package.spec.seed,
+    )
+    report |= _story(package, latency, time.monotonic() - started, context)
+    report["gate"] = gate(report)
+    return report
+
+
+def _predict(predictor: Predictor, package: Package, positions: np.ndarray, context: Context) -> dict[str, np.ndarray]:
+    parts: list[dict[str, np.ndarray]] = []
+    for start in range(0, len(positions), CHUNK_ROWS):
+        context.stop_if_asked("measuring")
+        parts.append(predictor.predict_values(package.material.values(positions[start : start + CHUNK_ROWS])))
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+def _one_row_latency(predictor: Predictor) -> dict[str, float]:
+    """Median milliseconds of one row in this process, one pass at a time."""
+    row = predictor.example_row()
+    seconds = []
+    for _ in range(30):
+        began = time.perf_counter()
+        predictor.predict_rows([row])
+        seconds.append(time.perf_counter() - began)
+    return {"one_row_ms": round(float(np.median(seconds)) * 1000, 4)}
+
+
+def _story(package: Package, latency: dict[str, float], measuring_s: float, context: Context) -> dict[str, Any]:
+    """What was done, beside how good it is."""
+    material, best = package.material, package.best
+    sides = {name: len(material.side(name)) for name in ("train", "validation", "test")}
+    groups = None
+    if material.groups is not None:
+        groups = {name: len(np.unique(material.groups[material.side(name)])) for name in sides}
+    tried = [{"learner": c.learner, "score": c.loss, "seconds": c.seconds} for c in package.candidates]
+    return {
+        "format": 1,
+        "target": list(package.spec.target),
+        "group": package.spec.group,
+        "split": {"how": material.splits.how, **sides, "groups": groups, "digest": material.splits.digest},
+        "findings": [finding.model_dump(mode="json") for finding in material.findings],
+        "plan": package.plan,
+        "cut": package.cut,
+        "learner": {"name": best.learner, "config": best.config, "details": best.details},
+        "tried": tried,
+        "data": {"name": package.data_name, "version": package.version.hash, "rows": package.version.rows},
+        "latency": latency,
+        "size_bytes": len(best.graph),
+        "seconds": {"total": round(context.elapsed_s(), 1), "measuring": round(measuring_s, 1)},
+    }

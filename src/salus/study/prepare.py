@@ -1,0 +1,213 @@
+"""A data version and a spec to what learners learn from: roles, task, split, fitted kinds, encoded parts.
+
+Knows which rows are labelled and on which side they lie. Does not know learners.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from salus.core.context import Context
+from salus.core.errors import SalusError
+from salus.core.nouns import Column, Finding, Role, Schema, Severity
+from salus.core.specs import TrainSpec
+from salus.data.encoding import encode_columns
+from salus.data.findings import find_for_training
+from salus.data.kinds import kind_named
+from salus.data.kinds.base import Values
+from salus.data.split import Splits, split_rows
+from salus.data.version import DataVersion
+from salus.learners.base import Part, Prepared
+from salus.tasks.base import Task
+from salus.tasks.infer import infer_task
+
+MAX_NUMBER_CLASSES = 100  # a target of whole numbers beside pictures or recordings is a class up to this many
+
+
+@dataclass(frozen=True)
+class Material:
+    """Everything about the data that a study needs. `rows` are the labelled rows of the version; `target` is aligned
+    with them; the arrays of `splits` are positions in `rows`."""
+
+    version: DataVersion
+    schema: Schema
+    task: Task
+    rows: np.ndarray
+    target: np.ndarray
+    groups: np.ndarray | None
+    splits: Splits
+    findings: tuple[Finding, ...]
+
+    def side(self, name: str) -> np.ndarray:
+        """Positions of one side: train, validation or test."""
+        positions: np.ndarray = getattr(self.splits, name)
+        return positions
+
+    def values(self, positions: np.ndarray) -> dict[str, Values]:
+        """The input values of these rows, read by their kinds."""
+        return read_values(self.version, self.schema.inputs, self.rows[positions])
+
+    def groups_of(self, positions: np.ndarray) -> np.ndarray | None:
+        return None if self.groups is None else self.groups[positions]
+
+
+def read_values(version: DataVersion, columns: tuple[Column, ...], rows: np.ndarray) -> dict[str, Values]:
+    """Values of `columns` for `rows`, as the kinds read them."""
+    raws = version.take([column.name for column in columns], rows)
+    return {c.name: kind_named(c.kind).column_values(raws[c.name], f"column '{c.name}'") for c in columns}
+
+
+def prepare(version: DataVersion, spec: TrainSpec) -> Material:
+    """Gives columns their roles, encodes the target, splits the rows and fits the kinds on train rows."""
+    columns = assign_roles(version, spec)
+    targets = tuple(_target_column(version, name, columns) for name in spec.target)
+    target_values = [values for _, values in targets]
+    labelled = np.flatnonzero(~np.any([_missing(values) for values in target_values], axis=0))
+    if len(labelled) == 0:
+        raise SalusError("no_labels", where=f"target '{', '.join(spec.target)}'")
+    target_values = [[values[row] for row in labelled] for values in target_values]
+    target_columns = tuple(_fit_target(column, values) for (column, _), values in zip(targets, target_values, strict=True))
+    schema = Schema(columns=(*(c for c in columns if c.role is not Role.TARGET), *target_columns))
+    task = infer_task(schema)
+    target = task.encode_target(
+        target_values if len(target_values) > 1 else target_values[0], [c.state or {} for c in target_columns]
+    )
+    groups = _codes(version, spec.group, labelled)
+    splits = split_rows(target, groups, _given(version, schema, labelled), task.classification, spec.seed)
+    findings = find_for_training(version, schema, labelled, target, splits)
+    schema = _without_leaks(schema, findings)
+    _refuse_blockers(findings)
+    fitted = _fit_inputs(version, schema, labelled[splits.train])
+    return Material(version, fitted.model_copy(update={"task": task.name}), task, labelled, target, groups, splits, findings)
+
+
+def encode_side(material: Material, name: str) -> Part:
+    """One side of the split, encoded."""
+    positions = material.side(name)
+    return Part(
+        feeds=encode_columns(material.schema.inputs, material.values(positions)),
+        target=material.target[positions],
+        rows=material.rows[positions],
+        groups=material.groups_of(positions),
+    )
+
+
+def prepared_for(material: Material, spec: TrainSpec, threads: int, context: Context) -> Prepared:
+    """Train and validation, ready for a learner."""
+    parts = []
+    for name in ("train", "validation"):
+        context.stop_if_asked("preparing")
+        context.event("encoding", side=name, rows=len(material.side(name)))
+        parts.append(encode_side(material, name))
+    classification = material.task.classification
+    states = [column.state or {} for column in material.schema.targets]
+    classes = len(states[0]["levels"]) if classification else len(states)
+    return Prepared(material.schema, parts[0], parts[1], classification, classes, spec.seed, threads)
+
+
+def assign_roles(version: DataVersion, spec: TrainSpec) -> tuple[Column, ...]:
+    """The columns with the roles that the person named, or `no_such_column`."""
+    names = [column.name for column in version.schema.columns]
+    named = [*spec.target, *((spec.group,) if spec.group else ()), *((spec.split,) if spec.split else ()), *spec.ignore]
+    for name in named:
+        if name not in names:
+            raise SalusError("no_such_column", where="the spec", expected=", ".join(names)[:300], found=name)
+    if len(set(named)) != len(named):
+        raise SalusError("bad_spec", where="the spec", expected="one role a column", found=", ".join(named))
+    roles = {name: Role.TARGET for name in spec.target} | {name: Role.IGNORE for name in spec.ignore}
+    if spec.group:
+        roles[spec.group] = Role.GROUP
+    if spec.split:
+        roles[spec.split] = Role.SPLIT
+    found = version.schema.columns
+    columns = tuple(c.model_copy(update={"role": roles.get(c.name, _left(c, spec))}) for c in found)
+    if not any(c.role is Role.INPUT for c in columns):
+        raise SalusError("no_inputs", where="the data", found=", ".join(names)[:300])
+    return columns
+
+
+def _left(column: Column, spec: TrainSpec) -> Role:
+    """The role of a column that nobody named: a found split column gives way to one that was named."""
+    return Role.IGNORE if column.role is Role.SPLIT and spec.split else column.role
+
+
+def _target_column(version: DataVersion, name: str, columns: tuple[Column, ...]) -> tuple[Column, Values]:
+    """The target as its kind; whole numbers that name classes become labels."""
+    column = next(c for c in columns if c.name == name)
+    if column.kind not in ("number", "category"):
+        raise SalusError("bad_target", where=f"target '{name}'", found=column.kind)
+    values = version.columns([name])[name]
+    if column.kind == "number" and _names_classes(np.asarray(values), columns):
+        labels = [None if np.isnan(value) else f"{value:g}" for value in values]
+        return column.model_copy(update={"kind": "category"}), labels
+    return column, kind_named(column.kind).column_values(values, f"column '{name}'")
+
+
+def _names_classes(values: np.ndarray, columns: tuple[Column, ...]) -> bool:
+    distinct = np.unique(values[np.isfinite(values)])
+    if len(distinct) == 2:
+        return True
+    perceived = any(c.kind in ("image", "series") and c.role is Role.INPUT for c in columns)
+    return perceived and len(distinct) <= MAX_NUMBER_CLASSES and bool(np.all(distinct == np.round(distinct)))
+
+
+def _missing(values: Values) -> np.ndarray:
+    if isinstance(values, np.ndarray):
+        return ~np.isfinite(values)
+    return np.array([value is None for value in values], dtype=bool)
+
+
+def _fit_target(column: Column, values: list[Any]) -> Column:
+    """The target's state; class names in sorted order, so that equal data give equal graphs."""
+    if column.kind != "category":
+        deviation = float(np.std(np.asarray(values, dtype=np.float64))) or 1.0
+        return column.model_copy(update={"state": {"deviation": deviation}})
+    return column.model_copy(update={"state": {"levels": sorted(set(values))}})
+
+
+def _codes(version: DataVersion, name: str | None, rows: np.ndarray) -> np.ndarray | None:
+    """Group codes of the rows; a missing group is a group of its own."""
+    if name is None:
+        return None
+    raws = version.take([name], rows)[name]
+    labels = [f"{raw:g}" if isinstance(raw, float) else str(raw) for raw in raws]
+    return np.unique(np.asarray(labels, dtype=str), return_inverse=True)[1].astype(np.int64)
+
+
+def _given(version: DataVersion, schema: Schema, rows: np.ndarray) -> list[str | None] | None:
+    columns = schema.with_role(Role.SPLIT)
+    return list(version.take([columns[0].name], rows)[columns[0].name]) if columns else None
+
+
+def _without_leaks(schema: Schema, findings: tuple[Finding, ...]) -> Schema:
+    """Columns that only say the target again are not learned from."""
+    leaks = {name for finding in findings if finding.code == "leaks_target" for name in finding.columns}
+    columns = tuple(
+        c.model_copy(update={"role": Role.IGNORE}) if c.name in leaks and c.role is Role.INPUT else c
+        for c in schema.columns
+    )
+    if not any(c.role is Role.INPUT for c in columns):
+        raise SalusError("no_inputs", where="the data", found=", ".join(sorted(leaks)))
+    return schema.model_copy(update={"columns": columns})
+
+
+def _refuse_blockers(findings: tuple[Finding, ...]) -> None:
+    for finding in findings:
+        if finding.severity is Severity.BLOCKER:
+            raise SalusError(finding.code, **finding.parameters)
+
+
+def _fit_inputs(version: DataVersion, schema: Schema, rows: np.ndarray) -> Schema:
+    """Every input column with the state that its kind learns from train rows alone."""
+    options: Mapping[str, Any] = {}
+    columns = []
+    for column in schema.columns:
+        if column.role is Role.INPUT:
+            values = read_values(version, (column,), rows)[column.name]
+            column = column.model_copy(update={"state": kind_named(column.kind).fit(values, options)})
+        columns.append(column)
+    return schema.model_copy(update={"columns": tuple(columns)})

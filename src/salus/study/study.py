@@ -1,0 +1,51 @@
+"""The whole study on one screen: a data version and a spec in, a published bundle out.
+
+The same function answers `salus.fit` in a notebook and a run of the service.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+from salus.bundle.read import Bundle
+from salus.bundle.sign import Signer
+from salus.core.context import Context
+from salus.core.specs import TrainSpec
+from salus.data.version import DataVersion
+from salus.study.fit import execute
+from salus.study.measure import measure_bundle
+from salus.study.package import Package, draft, examples_for, publish
+from salus.study.plan import make_plan
+from salus.study.prepare import prepare, prepared_for
+
+
+def run_study(
+    version: DataVersion,
+    spec: TrainSpec,
+    context: Context,
+    output: Path,
+    signer: Signer | None = None,
+    data_name: str = "data",
+) -> Bundle:
+    """Learns what `spec` asks for and publishes the bundle at the folder `output`, which must not exist.
+
+    version: the data. context: is told what happens; with a folder the study goes on where a killed one stopped.
+    Raises SalusError for what the data or the spec cannot give; `stopped` when asked to.
+    """
+    with tempfile.TemporaryDirectory(prefix="salus-study-") as scratch:
+        folder = context.folder or Path(scratch)
+        threads = spec.threads or os.cpu_count() or 1
+        material = prepare(version, spec)
+        context.event("prepared", task=material.task.name, split=material.splits.how, findings=len(material.findings))
+        prepared = prepared_for(material, spec, threads, context)
+        example_rows, example_feeds = examples_for(material, spec.seed)
+        plan = make_plan(prepared, spec, context)
+        candidates, cut = execute(plan, prepared, example_feeds, folder, context)
+        best = min(candidates, key=lambda candidate: candidate.loss)
+        package = Package(version, data_name, spec, material, plan, tuple(candidates), best, example_rows, cut)
+        context.event("measuring", learner=best.learner, rows=len(material.splits.test))
+        report = measure_bundle(draft(package, Path(scratch) / "draft"), package, prepared, context)
+        context.event("packaging", headline=report["headline"], gate=report["gate"])
+        return publish(package, report, output, signer, context)
