@@ -1,0 +1,1 @@
+"""The Python client: httpx2 and core, nothing else."""
