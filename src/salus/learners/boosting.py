@@ -1,0 +1,207 @@
+"""Gradient boosted trees: what usually wins on a table.
+
+Knows LightGBM, and how its trees become one ONNX tree ensemble that answers the same for every float32.
+Categories are numbers to the trees: each level stands for its mean answer on train rows, learned out of fold.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+from pydantic import Field
+
+from salus.core.context import Context
+from salus.core.durable import write_file
+from salus.core.errors import SalusError
+from salus.learners.base import Fitted, Learner, LearnerConfig, Prepared, Proposal
+from salus.learners.graphs import MAX_GRAPH_BYTES
+from salus.learners.options import config_from
+from salus.learners.table_codes import TableCodes
+from salus.learners.trees import ensemble_graph, parse_trees
+
+MEASURED_TREES = 8
+NODE_BYTES = 60  # of the exported graph, a node or leaf
+SMALL_ROWS = 2000
+
+
+class BoostingConfig(LearnerConfig):
+    trees: int = Field(500, ge=1, le=20_000, description="most trees a class; validation rows stop earlier")
+    patience_trees: int = Field(50, ge=1, le=5000, description="trees without a better validation loss before stopping")
+    learning_rate: float = Field(0.05, gt=0, le=1, description="share of each tree that is added")
+    leaves: int = Field(31, ge=2, le=4095, description="most leaves of a tree")
+    min_leaf_rows: int = Field(20, ge=1, le=1_000_000, description="fewest train rows of a leaf")
+    feature_share: float = Field(0.8, gt=0, le=1, description="share of the columns that a tree may use")
+    row_share: float = Field(0.8, gt=0, le=1, description="share of the train rows that a tree sees")
+    l2: float = Field(1.0, ge=0, le=1e6, description="L2 penalty on leaf values")
+
+
+@dataclass
+class BoostingFitted(Fitted):
+    """One booster, or one a target for regression; answers of regression are scaled back by means and deviations."""
+
+    boosters: list[Any]
+    codes: TableCodes
+    classification: bool
+    classes: int
+    means: np.ndarray
+    deviations: np.ndarray
+    details: dict[str, Any]
+
+    def raw(self, feeds: Mapping[str, np.ndarray]) -> np.ndarray:
+        table = self.codes.table(feeds).astype(np.float64)
+        parts = [
+            np.asarray(b.predict(table, raw_score=True, num_threads=1)).reshape(len(table), -1) for b in self.boosters
+        ]
+        raw = np.concatenate(parts, axis=1)
+        if not self.classification:
+            scaled: np.ndarray = raw * self.deviations + self.means
+            return scaled
+        return np.concatenate([-raw / 2, raw / 2], axis=1) if self.classes == 2 else raw
+
+    def export(self, path: Path) -> None:
+        width = 1 if self.classification and self.classes == 2 else self.classes
+        trees = [
+            (tree, index % width if len(self.boosters) == 1 else target)
+            for target, booster in enumerate(self.boosters)
+            for index, tree in enumerate(parse_trees(booster.model_to_string()))
+        ]
+        found = NODE_BYTES * sum(tree.size for tree, _ in trees)
+        if found > MAX_GRAPH_BYTES:
+            raise SalusError("learner_too_large", where="boosting", expected=MAX_GRAPH_BYTES, found=found)
+        graph = ensemble_graph(trees, width, self.codes, self.classification, self.means, self.deviations)
+        write_file(path, graph)
+
+
+class Boosting(Learner):
+    name: ClassVar[str] = "boosting"
+    Config: ClassVar[type[LearnerConfig]] = BoostingConfig
+    config: BoostingConfig
+
+    @classmethod
+    def learns(cls, classification: bool, kinds: frozenset[str]) -> bool:
+        return bool(kinds) and kinds <= {"number", "category"}
+
+    @classmethod
+    def propose(cls, prepared: Prepared, options: Mapping[str, Any], budget_s: float, context: Context) -> Proposal:
+        config = config_from(BoostingConfig, options, cls.name)
+        rows = len(prepared.train)
+        small = rows < SMALL_ROWS
+        config = config.model_copy(
+            update={"leaves": 15 if small else 31, "min_leaf_rows": max(5, min(20, rows // 50))} | dict(options)
+        )
+        measured = config.model_copy(update={"trees": MEASURED_TREES, "patience_trees": MEASURED_TREES})
+        started = time.monotonic()
+        cls(measured).fit(prepared, _Silent(context))
+        trees_per_s = MEASURED_TREES / max(time.monotonic() - started, 1e-3)
+        outputs = 1 if prepared.classification and prepared.classes == 2 else prepared.classes
+        most = MAX_GRAPH_BYTES // (2 * NODE_BYTES * config.leaves * outputs)
+        trees = int(max(20, min(0.8 * budget_s * trees_per_s, 3000, most)))
+        rate = 0.03 if trees >= 1500 else 0.05 if trees >= 400 else 0.1
+        derived = {"trees": trees, "learning_rate": rate, "patience_trees": max(20, min(100, trees // 10))}
+        config = config.model_copy(update=derived | dict(options))
+        return Proposal(
+            config=config.model_dump(mode="json"),
+            expected_s=round(config.trees / trees_per_s, 3),
+            notes={"trees_per_s": round(trees_per_s, 3)},
+        )
+
+    def fit(self, prepared: Prepared, context: Context) -> Fitted:
+        train, validation = prepared.train, prepared.validation
+        codes = TableCodes.fit(train.feeds, train.target, prepared)
+        tables = (codes.train_table, codes.table(validation.feeds))
+        means, deviations = np.zeros(1), np.ones(1)
+        targets = [(train.target, validation.target)]
+        if prepared.classification:
+            if len(np.unique(train.target)) < 2:
+                raise SalusError("learner_one_class", where="boosting", found=1)
+        else:
+            means, deviations = train.target.mean(axis=0), np.maximum(train.target.std(axis=0), 1e-12)
+            scaled = [(part.target - means) / deviations for part in (train, validation)]
+            targets = [(scaled[0][:, m], scaled[1][:, m]) for m in range(prepared.classes)]
+        boosters = [self._boost(tables, pair, prepared, context) for pair in targets]
+        details = {
+            "trees": [booster.num_trees() for booster in boosters],
+            "validation_losses": [round(float(b.best_score["validation"][_metric(prepared)]), 6) for b in boosters],
+        }
+        return BoostingFitted(boosters, codes, prepared.classification, prepared.classes, means, deviations, details)
+
+    def _boost(
+        self,
+        tables: tuple[np.ndarray, np.ndarray],
+        targets: tuple[np.ndarray, np.ndarray],
+        prepared: Prepared,
+        context: Context,
+    ) -> Any:
+        import lightgbm
+
+        data = lightgbm.Dataset(tables[0], targets[0], free_raw_data=False)
+        check = lightgbm.Dataset(tables[1], targets[1], reference=data, free_raw_data=False)
+        best: dict[str, float] = {"loss": float("inf"), "tree": 0}
+
+        def watch(state: Any) -> None:
+            context.stop_if_asked("growing trees")
+            loss = float(state.evaluation_result_list[0][2])
+            if loss < best["loss"]:
+                best.update(loss=loss, tree=state.iteration + 1)
+            if state.iteration % 25 == 0:
+                context.event("step", learner=self.name, step=state.iteration + 1, of=self.config.trees, loss=loss)
+
+        booster = lightgbm.train(
+            self._parameters(prepared),
+            data,
+            num_boost_round=self.config.trees,
+            valid_sets=[check],
+            valid_names=["validation"],
+            callbacks=[watch, lightgbm.early_stopping(self.config.patience_trees, verbose=False)],
+        )
+        # Written and read again with the best trees only, so that what answers is what is exported.
+        kept = lightgbm.Booster(model_str=booster.model_to_string(num_iteration=int(best["tree"]) or 1))
+        kept.best_score = {"validation": {_metric(prepared): best["loss"]}}
+        return kept
+
+    def _parameters(self, prepared: Prepared) -> dict[str, Any]:
+        config = self.config
+        return {
+            "objective": _objective(prepared),
+            "metric": _metric(prepared),
+            "num_leaves": config.leaves,
+            "min_data_in_leaf": config.min_leaf_rows,
+            "learning_rate": config.learning_rate,
+            "feature_fraction": config.feature_share,
+            "bagging_fraction": config.row_share,
+            "bagging_freq": 1 if config.row_share < 1 else 0,
+            "lambda_l2": config.l2,
+            "seed": prepared.seed,
+            "deterministic": True,
+            "force_row_wise": True,
+            "num_threads": prepared.threads,
+            "verbosity": -1,
+        } | ({"num_class": prepared.classes} if prepared.classification and prepared.classes > 2 else {})
+
+
+class _Silent(Context):
+    """The measuring fit's context: passes on only the question whether to stop."""
+
+    def __init__(self, context: Context):
+        super().__init__()
+        self._outer = context
+
+    def should_stop(self) -> bool:
+        return self._outer.should_stop()
+
+
+def _objective(prepared: Prepared) -> str:
+    if not prepared.classification:
+        return "regression"
+    return "binary" if prepared.classes == 2 else "multiclass"
+
+
+def _metric(prepared: Prepared) -> str:
+    if not prepared.classification:
+        return "l2"
+    return "binary_logloss" if prepared.classes == 2 else "multi_logloss"

@@ -1,0 +1,98 @@
+"""Parts from which learners make their ONNX graphs, and the calibration that is added behind raw scores.
+
+Knows ONNX and what a graph of ours may hold. Does not know what a learner learned.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import onnx
+from onnx import helper, numpy_helper
+
+OPSET = 18
+ML_OPSET = 3
+IR_VERSION = 9
+MAX_GRAPH_BYTES = 200 * 2**20
+
+
+class GraphBuilder:
+    """Collects nodes; every method gives the name of what it made, to be the input of the next one."""
+
+    def __init__(self) -> None:
+        self._nodes: list[Any] = []
+        self._initialisers: list[Any] = []
+        self._inputs: dict[str, Any] = {}
+
+    def feed(self, name: str, dtype: type[np.generic], shape: tuple[str | int, ...]) -> str:
+        """A graph input; the same name twice is the same input."""
+        element = helper.np_dtype_to_tensor_dtype(np.dtype(dtype))
+        self._inputs.setdefault(name, helper.make_tensor_value_info(name, element, shape))
+        return name
+
+    def constant(self, value: Any, dtype: type[np.generic] = np.float32) -> str:
+        """A tensor that is part of the graph."""
+        name = f"constant_{len(self._initialisers)}"
+        self._initialisers.append(numpy_helper.from_array(np.asarray(value, dtype=dtype), name))
+        return name
+
+    def node(self, operator: str, *inputs: str, domain: str = "", **attributes: Any) -> str:
+        """One operator with one output."""
+        name = f"{operator.lower()}_{len(self._nodes)}"
+        self._nodes.append(helper.make_node(operator, list(inputs), [name], name=name, domain=domain, **attributes))
+        return name
+
+    def finish(self, output: str, value: str, width: int) -> bytes:
+        """The graph whose one output, called `output`, is `value` as float32 (rows, width)."""
+        self._nodes.append(helper.make_node("Identity", [value], [output], name=f"as_{output}"))
+        declared = helper.make_tensor_value_info(output, onnx.TensorProto.FLOAT, ("rows", width))
+        graph = helper.make_graph(self._nodes, "salus", list(self._inputs.values()), [declared], self._initialisers)
+        opsets = [helper.make_opsetid("", OPSET)]
+        if any(node.domain == "ai.onnx.ml" for node in self._nodes):
+            opsets.append(helper.make_opsetid("ai.onnx.ml", ML_OPSET))
+        return cleaned(helper.make_model(graph, opset_imports=opsets, ir_version=IR_VERSION))
+
+
+def cleaned(model: Any) -> bytes:
+    """The model's bytes without anything that tells where or how it was made; checked, one file."""
+    model.producer_name, model.producer_version, model.doc_string = "salus", "", ""
+    del model.metadata_props[:]
+    graph = model.graph
+    graph.doc_string = ""
+    del graph.metadata_props[:]
+    del graph.value_info[:]
+    for thing in (*graph.node, *graph.initializer, *graph.input, *graph.output):
+        thing.doc_string = ""
+        del thing.metadata_props[:]
+    for tensor in graph.initializer:
+        assert tensor.data_location != onnx.TensorProto.EXTERNAL, f"{tensor.name} lies outside of the graph"
+    data: bytes = model.SerializeToString()
+    assert len(data) <= MAX_GRAPH_BYTES, f"a graph of {len(data)} bytes is too large"
+    onnx.checker.check_model(data, full_check=True)
+    return data
+
+
+def add_calibration(graph: bytes, temperature: float | None) -> bytes:
+    """The graph with a second output `probabilities` = softmax(scores / temperature).
+
+    Without a temperature (regression) it is only cleaned.
+    """
+    model = onnx.load_model_from_string(graph)
+    if temperature is None:
+        return cleaned(model)
+    assert temperature > 0, "a temperature is above 0"
+    scores = next(output for output in model.graph.output if output.name == "scores")
+    model.graph.initializer.append(
+        numpy_helper.from_array(np.float32(temperature).reshape(()), "calibration_temperature")
+    )
+    model.graph.node.extend(
+        [
+            helper.make_node("Div", ["scores", "calibration_temperature"], ["calibrated_scores"], name="calibrate"),
+            helper.make_node("Softmax", ["calibrated_scores"], ["probabilities"], name="to_probabilities", axis=1),
+        ]
+    )
+    output = model.graph.output.add()
+    output.CopyFrom(scores)
+    output.name = "probabilities"
+    return cleaned(model)

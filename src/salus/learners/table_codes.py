@@ -1,0 +1,72 @@
+"""Categories as numbers for trees: what a level stands for is its smoothed mean answer on train rows.
+
+Train rows are coded out of fold: a row's own answer never takes part in its own code. Missing stays missing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from salus.learners.base import Prepared
+
+SMOOTHING_ROWS = 20.0  # a level counts as much as the overall mean when it has this many rows
+FOLDS = 5
+MAX_ANSWERS = 8  # classes (or targets) that get a code of their own a category
+
+
+@dataclass(frozen=True)
+class TableCodes:
+    """tables: one float32 (codes, A) a category: code 0 (missing) is NaN, 1 (unknown) the overall mean.
+    train_table: the train rows, coded out of fold, float32 (B, numbers + categories * A)."""
+
+    tables: list[np.ndarray]
+    numbers: int
+    train_table: np.ndarray
+
+    @classmethod
+    def fit(cls, feeds: Mapping[str, np.ndarray], target: np.ndarray, prepared: Prepared) -> TableCodes:
+        states = [c.state for c in prepared.schema.inputs if c.kind == "category"]
+        sizes = [len(state["levels"]) + 2 for state in states if state is not None]
+        answers = _answers(target, prepared)
+        numbers = feeds["numbers"].shape[1] if "numbers" in feeds else 0
+        codes = feeds.get("categories", np.zeros((len(target), 0), dtype=np.int64))
+        tables = [_table(codes[:, m], answers, size) for m, size in enumerate(sizes)]
+        folds = np.random.default_rng(prepared.seed).integers(0, FOLDS, len(target))
+        coded = [np.empty((len(target), answers.shape[1]), dtype=np.float32) for _ in sizes]
+        for fold in range(FOLDS):
+            inside = folds == fold
+            for m, size in enumerate(sizes):
+                coded[m][inside] = _table(codes[~inside, m], answers[~inside], size)[codes[inside, m]]
+        parts = ([feeds["numbers"]] if numbers else []) + coded
+        return cls(tables, numbers, np.concatenate(parts, axis=1).astype(np.float32))
+
+    def table(self, feeds: Mapping[str, np.ndarray]) -> np.ndarray:
+        """Any rows as the trees see them."""
+        parts = [feeds["numbers"]] if self.numbers else []
+        parts += [table[feeds["categories"][:, m]] for m, table in enumerate(self.tables)]
+        return np.concatenate(parts, axis=1).astype(np.float32)
+
+
+def _answers(target: np.ndarray, prepared: Prepared) -> np.ndarray:
+    """What is averaged for a level, float64 (B, A): the targets, standardised, or which class it is."""
+    if not prepared.classification:
+        kept = target[:, :MAX_ANSWERS]
+        scaled: np.ndarray = (kept - kept.mean(axis=0)) / np.maximum(kept.std(axis=0), 1e-12)
+        return scaled
+    if prepared.classes == 2:
+        return np.equal(target, 1).astype(np.float64)[:, None]
+    frequent = np.argsort(-np.bincount(target, minlength=prepared.classes), kind="stable")[:MAX_ANSWERS]
+    return np.equal(target[:, None], frequent).astype(np.float64)
+
+
+def _table(codes: np.ndarray, answers: np.ndarray, size: int) -> np.ndarray:
+    counts = np.bincount(codes, minlength=size).astype(np.float64)[:, None]
+    sums = np.stack([np.bincount(codes, weights=column, minlength=size) for column in answers.T], axis=1)
+    overall = answers.mean(axis=0) if len(answers) else np.zeros(answers.shape[1])
+    table = (sums + SMOOTHING_ROWS * overall) / (counts + SMOOTHING_ROWS)
+    table[1] = overall
+    table[0] = np.nan
+    return table.astype(np.float32)
