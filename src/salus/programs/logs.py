@@ -1,8 +1,8 @@
 """Where programs write what an operator may want to read later: `home/logs/<program>.log`, bounded in size.
 
-A program writes to the descriptor it was started with. Whoever started it bounds the file from outside: the content moves to
-`.1` and the same file goes on from empty, which writers in append mode do not notice. So a program can outlive its starter
-without losing its log.
+A program writes to the descriptor it was started with. Whoever started it bounds the file from outside: the content
+moves to `.1` and the same file goes on from empty, which writers in append mode do not notice. So a program can outlive
+its starter without losing its log.
 """
 
 from __future__ import annotations

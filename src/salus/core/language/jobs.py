@@ -31,13 +31,6 @@ MESSAGES = {
         "Start the worker from the same version of Salus as the control plane.",
         "请使用与控制平面版本相同的 worker。",
     ),
-    "bad_file_name": Message(
-        422,
-        "{where}: expected a relative file name without '..' and control characters; found '{found}'.",
-        "{where}：应为不含“..”和控制字符的相对文件名；实际为“{found}”。",
-        "Rename the file and upload it again.",
-        "请重命名该文件后重新上传。",
-    ),
     "file_names_collide": Message(
         422,
         "{where}: expected every file name once; found '{found}' twice.",
