@@ -39,7 +39,9 @@ def _forbidden_call(node: ast.Call) -> list[str]:
         if isinstance(owner, ast.Name) and owner.id == "torch" and node.func.attr in ("load", "save"):
             found.append(f"torch.{node.func.attr}")
     for keyword in node.keywords:
-        if keyword.arg in FORBIDDEN_KEYWORDS and not (isinstance(keyword.value, ast.Constant) and keyword.value.value is False):
+        if keyword.arg in FORBIDDEN_KEYWORDS and not (
+            isinstance(keyword.value, ast.Constant) and keyword.value.value is False
+        ):
             found.append(f"keyword {keyword.arg}")
     return found
 

@@ -88,5 +88,7 @@ def test_light_rooms_start_light(path: Path) -> None:
 
 
 def test_every_module_says_what_it_knows() -> None:
-    silent = [str(p.relative_to(SOURCE)) for p in modules() if not ast.get_docstring(ast.parse(p.read_text(encoding="utf-8")))]
+    silent = [
+        str(p.relative_to(SOURCE)) for p in modules() if not ast.get_docstring(ast.parse(p.read_text(encoding="utf-8")))
+    ]
     assert not silent

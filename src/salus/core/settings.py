@@ -68,7 +68,9 @@ class Settings(BaseModel):
             try:
                 values |= json.loads(file.read_bytes())
             except ValueError:
-                raise SalusError("bad_setting", where=str(file), expected="a JSON object", found="something else") from None
+                raise SalusError(
+                    "bad_setting", where=str(file), expected="a JSON object", found="something else"
+                ) from None
         for name in cls.model_fields:
             if f"SALUS_{name.upper()}" in os.environ and name != "home":
                 values[name] = os.environ[f"SALUS_{name.upper()}"]
@@ -78,4 +80,6 @@ class Settings(BaseModel):
         except ValidationError as error:
             first = error.errors()[0]
             name = ".".join(str(part) for part in first["loc"])
-            raise SalusError("bad_setting", where=name, expected=first["msg"], found=str(first.get("input"))[:80]) from None
+            raise SalusError(
+                "bad_setting", where=name, expected=first["msg"], found=str(first.get("input"))[:80]
+            ) from None

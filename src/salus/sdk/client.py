@@ -65,7 +65,9 @@ class Client:
 
     # data
 
-    def add_data(self, name: str, source: str | Path, options: Json | None = None, progress: uploads.Progress | None = None) -> Json:
+    def add_data(
+        self, name: str, source: str | Path, options: Json | None = None, progress: uploads.Progress | None = None
+    ) -> Json:
         """Starts the run that adds a file, a folder or a bundled set ('sklearn:...') under `name`."""
         body: Json = {"name": name, "options": options or {}}
         if str(source).startswith("sklearn:"):
@@ -107,7 +109,9 @@ class Client:
     def watch(self, run: str, after: int = 0, wait_s: float = 20.0) -> Iterator[Json]:
         """Every event of a run, old and new, until it is over."""
         while True:
-            answer = self.request("GET", f"/runs/{_part(run)}/events?after={after}&wait_s={wait_s}", timeout=wait_s + 30)
+            answer = self.request(
+                "GET", f"/runs/{_part(run)}/events?after={after}&wait_s={wait_s}", timeout=wait_s + 30
+            )
             for event in answer["events"]:
                 after = max(after, int(event["seq"]))
                 yield dict(event)

@@ -35,7 +35,12 @@ def make_plan(prepared: Prepared, spec: TrainSpec, context: Context) -> dict[str
         context.stop_if_asked("planning")
         proposal = learner.propose(prepared, spec.options, left_s * share, context)
         fits.append(
-            {"learner": learner.name, "config": proposal.config, "expected_s": proposal.expected_s, "notes": proposal.notes}
+            {
+                "learner": learner.name,
+                "config": proposal.config,
+                "expected_s": proposal.expected_s,
+                "notes": proposal.notes,
+            }
         )
     plan = {
         "budget_s": spec.budget_s,

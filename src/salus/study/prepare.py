@@ -70,7 +70,9 @@ def prepare(version: DataVersion, spec: TrainSpec) -> Material:
     if len(labelled) == 0:
         raise SalusError("no_labels", where=f"target '{', '.join(spec.target)}'")
     target_values = [[values[row] for row in labelled] for values in target_values]
-    target_columns = tuple(_fit_target(column, values) for (column, _), values in zip(targets, target_values, strict=True))
+    target_columns = tuple(
+        _fit_target(column, values) for (column, _), values in zip(targets, target_values, strict=True)
+    )
     schema = Schema(columns=(*(c for c in columns if c.role is not Role.TARGET), *target_columns))
     task = infer_task(schema)
     target = task.encode_target(
@@ -82,7 +84,9 @@ def prepare(version: DataVersion, spec: TrainSpec) -> Material:
     schema = _without_leaks(schema, findings)
     _refuse_blockers(findings)
     fitted = _fit_inputs(version, schema, labelled[splits.train])
-    return Material(version, fitted.model_copy(update={"task": task.name}), task, labelled, target, groups, splits, findings)
+    return Material(
+        version, fitted.model_copy(update={"task": task.name}), task, labelled, target, groups, splits, findings
+    )
 
 
 def encode_side(material: Material, name: str) -> Part:

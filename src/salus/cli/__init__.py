@@ -1,0 +1,1 @@
+"""The commands: parse, call the client, print. Command modules import nothing heavy at the top."""

@@ -1,0 +1,52 @@
+"""The service on this home: found, or started in the background. Knows processes by their commands only."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+from salus.cli.output import say
+
+if TYPE_CHECKING:
+    from salus.core.settings import Settings
+    from salus.sdk.client import Client
+
+
+def client() -> Client:
+    """The client of the service on this home, or of SALUS_URL with SALUS_KEY."""
+    import os
+
+    from salus.sdk.client import Client
+
+    if os.environ.get("SALUS_URL"):
+        return Client(os.environ["SALUS_URL"], os.environ.get("SALUS_KEY"), os.environ.get("SALUS_MODEL_URL"))
+    return Client.local()
+
+
+def settings() -> Settings:
+    from salus.core.settings import Settings
+
+    return Settings.load()
+
+
+def running_client(quiet: bool) -> Client:
+    """As `client`, after starting the service in the background when none answers on this home."""
+    found = client()
+    if found.ready():
+        return found
+    if not quiet:
+        say("No service answers on this home yet: starting one in the background.")
+    code = supervisor("--background", quiet=quiet)
+    if code != 0:
+        raise SystemExit(code)
+    found = client()
+    if not quiet:
+        say("It goes on after this command; 'salus down' stops it.")
+    return found
+
+
+def supervisor(*flags: str, quiet: bool = False) -> int:
+    """Runs the supervisor with these flags and gives its exit code."""
+    command = [sys.executable, "-m", "salus.programs.supervisor", *flags]
+    return subprocess.call(command, stdout=subprocess.DEVNULL if quiet else None)

@@ -1,0 +1,156 @@
+"""launch: the whole loop in one command, from a path to a curl line that works."""
+
+from __future__ import annotations
+
+import base64
+import json
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from salus.cli import connection, output, progress
+from salus.cli.data import default_name, finding_line, options
+from salus.cli.runs import report_lines
+from salus.cli.train import Budget, Group, Ignore, LearnerName, Option, Recipe, Seed, Split, Target, spec
+
+if TYPE_CHECKING:
+    from salus.sdk.client import Client
+
+Json = dict[str, Any]
+INLINE_CHARACTERS = 2000  # a longer body goes into a file beside the curl line
+SUFFIXES = {b"\x89PNG": ("png", "image/png"), b"\xff\xd8\xff": ("jpg", "image/jpeg")}
+
+
+def launch(
+    path: Annotated[str, typer.Argument(help="A file, a folder, or a bundled set such as sklearn:breast_cancer.")],
+    target: Target,
+    group: Group = None,
+    split: Split = None,
+    ignore: Ignore = None,
+    learner: LearnerName = "auto",
+    budget: Budget = "5m",
+    option: Option = None,
+    recipe: Recipe = None,
+    seed: Seed = 0,
+    name: Annotated[
+        str | None, typer.Option(help="Name of data set, model and endpoint; from the path without it.")
+    ] = None,
+    delimiter: Annotated[str | None, typer.Option(help="What stands between the fields of a text table.")] = None,
+    kind: Annotated[list[str] | None, typer.Option(help="COLUMN=KIND, overriding what is recognised.")] = None,
+    as_json: output.JsonFlag = False,
+) -> None:
+    """Check data, train, measure, deploy: ends with a curl line that works."""
+    asked = spec(target, group, split, ignore, learner, budget, option, recipe, seed)
+    name = name or default_name(path)
+    client = connection.running_client(as_json)
+    if not as_json:
+        output.say(f"Adding {path} as '{name}'")
+    added = progress.add_data(client, path, name, options(delimiter, kind), as_json)
+    if not as_json:
+        output.say(f"Training for {budget} to predict '{', '.join(target)}'")
+    run = client.train(name, asked, model=name, deploy=name, version=added["result"]["data_version"])
+    over = progress.follow(client, run, as_json)
+    result = dict(over["result"])
+    report = client.report(run["id"])
+    page = _save_report(client, run["id"])
+    if result.get("deployed"):
+        result["curl"] = curl_line(client, name)
+    if as_json:
+        output.show_json({"run": over["id"], "report": str(page), "metrics": report["metrics"], **result})
+    else:
+        _show(report, page, result, name)
+    if not result.get("deployed"):
+        raise typer.Exit(1)
+
+
+def _show(report: Json, page: Path, result: Json, name: str) -> None:
+    for line in report_lines(report):
+        output.say(line)
+    for finding in report.get("findings", []):
+        if finding["severity"] != "info":
+            output.say("  " + finding_line(finding))
+    for reason in report.get("gate", {}).get("reasons", []):
+        output.say(f"  gate: {reason}")
+    output.say(f"The report: {page}")
+    if result.get("deployed"):
+        output.say(f"'{name}' answers (model version {result.get('version')}). Ask it:\n\n{result['curl']}\n")
+    else:
+        output.say("The gate did not let this model through, so the endpoint was left as it is.")
+
+
+def _save_report(client: Client, run: str) -> Path:
+    folder = connection.settings().home / "reports"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    page = folder / f"{run}.html"
+    page.write_text(client.report_html(run), encoding="utf-8")
+    return page
+
+
+def curl_line(client: Client, name: str) -> str:
+    """A line to paste: with the key read from its file, so that it lands in no history."""
+    key = _predict_key(client)
+    address = f"{client.model_url}/endpoints/{name}/predict"
+    head = f'curl -sS -H "Authorization: Bearer $(cat {shlex.quote(str(key))})"'
+    row = _example(client, name)
+    pictures = [column for column, value in row.items() if isinstance(value, dict) and "base64" in value]
+    if len(row) == 1 and pictures:
+        file, content_type = _write_picture(name, row[pictures[0]]["base64"])
+        return f'{head} -H "Content-Type: {content_type}" --data-binary @{shlex.quote(str(file))} {address}'
+    body = json.dumps({"rows": [row]}, ensure_ascii=False)
+    if len(body) <= INLINE_CHARACTERS:
+        return f'{head} -H "Content-Type: application/json" -d {shlex.quote(body)} {address}'
+    file = _examples_folder() / f"{name}.json"
+    file.write_text(body, encoding="utf-8")
+    return f'{head} -H "Content-Type: application/json" --data-binary @{shlex.quote(str(file))} {address}'
+
+
+def _example(client: Client, name: str) -> Json:
+    """A row to ask about: the first whole row of the data, else the endpoint's own synthetic one."""
+    endpoint = client.endpoint(name)
+    synthetic = dict(endpoint["example"])
+    rows = client.preview(name).get("rows", [])
+    for row in rows:
+        if all(row.get(column) is not None for column in synthetic):
+            return {column: _plain(row[column]) for column in synthetic}
+    return {column: _plain(value) for column, value in synthetic.items()}
+
+
+def _plain(value: Any) -> Any:
+    """Pictures as {"base64": ...}, everything else as it is."""
+    if isinstance(value, str) and len(value) > 60:
+        try:
+            head = base64.b64decode(value[:40], validate=True)
+        except ValueError:
+            return value
+        if head.startswith(tuple(SUFFIXES)):
+            return {"base64": value}
+    return value
+
+
+def _write_picture(name: str, text: str) -> tuple[Path, str]:
+    content = base64.b64decode(text)
+    suffix, content_type = next(
+        (found for magic, found in SUFFIXES.items() if content.startswith(magic)), ("img", "image/png")
+    )
+    file = _examples_folder() / f"{name}.{suffix}"
+    file.write_bytes(content)
+    return file, content_type
+
+
+def _examples_folder() -> Path:
+    folder = connection.settings().home / "examples"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    return folder
+
+
+def _predict_key(client: Client) -> Path:
+    """The file of a key that may only ask for predictions; made the first time."""
+    from salus.core.durable import write_file
+
+    file = connection.settings().home / "keys" / "predict.key"
+    if not file.exists():
+        key = client.create_key("launch", ["predict"])["key"]
+        write_file(file, f"{key}\n".encode(), mode=0o600)
+    return file

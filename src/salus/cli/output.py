@@ -1,0 +1,64 @@
+"""What commands print: JSON for programs, short tables for people, errors with what to do next.
+
+Foreign text reaches a terminal without control characters. Does not know any command.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+import typer
+
+JsonFlag = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+def clean(text: Any) -> str:
+    """The text with anything unprintable shown as an escape."""
+    return "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in str(text))
+
+
+def say(text: str) -> None:
+    """A line for a person."""
+    typer.echo("\n".join(clean(line) for line in text.split("\n")))
+
+
+def show_json(value: Any) -> None:
+    typer.echo(json.dumps(value, ensure_ascii=False, indent=2))
+
+
+def show_table(rows: Sequence[dict[str, Any]], columns: Sequence[str], empty: str) -> None:
+    """Rows as aligned text: no colours, so that it can be piped."""
+    if not rows:
+        say(empty)
+        return
+    cells = [[clean(column).upper() for column in columns]]
+    cells += [[clean("" if row.get(column) is None else row.get(column))[:60] for column in columns] for row in rows]
+    widths = [max(len(line[index]) for line in cells) for index in range(len(columns))]
+    for line in cells:
+        typer.echo("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+
+
+def show(value: Any, as_json: bool, columns: Sequence[str] = (), empty: str = "Nothing yet.") -> None:
+    """A list as a table or JSON; a record as lines or JSON."""
+    if as_json:
+        show_json(value)
+    elif isinstance(value, list):
+        show_table(value, columns, empty)
+    else:
+        for name, item in value.items():
+            shown = json.dumps(item, ensure_ascii=False) if isinstance(item, dict | list) else item
+            say(f"{name}: {shown}")
+
+
+def fail(code: str, text: str, remedy: str, as_json: bool = False) -> None:
+    """The last thing of a command that could not."""
+    if as_json:
+        show_json({"error": {"code": code, "detail": text, "next": remedy}})
+    else:
+        sys.stderr.write(f"{clean(text)}\n")
+        if remedy:
+            sys.stderr.write(f"{clean(remedy)}\n")
+        sys.stderr.write(f"[{clean(code)}]\n")

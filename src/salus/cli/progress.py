@@ -1,0 +1,117 @@
+"""A run as a person watches it: its events as one line each, live; Ctrl-C leaves the run going.
+
+Knows the events of a study and how they read. Does not know how a run is started.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+from salus.cli.output import clean, say
+
+if TYPE_CHECKING:
+    from salus.sdk.client import Client
+
+Json = dict[str, Any]
+
+
+def follow(client: Client, run: Json, quiet: bool) -> Json:
+    """Shows the events until the run is over; gives the run. Raises ServiceError when it failed."""
+    from salus.sdk.errors import ServiceError
+
+    line = _Line(quiet)
+    try:
+        for event in client.watch(run["id"]):
+            line.show(event["name"], event.get("fields", {}))
+    except KeyboardInterrupt:
+        line.end()
+        say(
+            f"\nThe run goes on. Watch it:  salus runs watch {run['id']}\n         or cancel it:  salus runs cancel {run['id']}"
+        )
+        raise SystemExit(130) from None
+    line.end()
+    over = client.run(run["id"])
+    if over["state"] != "succeeded":
+        fallback = {"code": over["state"], "detail": f"The run {run['id']} is {over['state']}.", "next": ""}
+        raise ServiceError(over.get("error") or fallback, 409)
+    return over
+
+
+def add_data(client: Client, path: str, name: str | None, options: Json, quiet: bool) -> Json:
+    """Uploads, checks and keeps data; gives the finished run."""
+    from salus.cli.data import default_name
+
+    line = _Line(quiet)
+
+    def uploaded(sent: int, total: int) -> None:
+        line.show("uploaded", {"sent": sent, "total": total})
+
+    run = client.add_data(name or default_name(path), path, options, uploaded)
+    line.end()
+    return follow(client, run, quiet)
+
+
+class _Line:
+    """Steps, a line each; the steps of a training loop overwrite one line on a terminal."""
+
+    def __init__(self, quiet: bool):
+        self.quiet = quiet
+        self.open = False
+        self.live = sys.stdout.isatty()
+
+    def show(self, name: str, fields: Json) -> None:
+        text = sentence(name, fields)
+        if self.quiet or text is None:
+            return
+        passing = name in ("step", "uploaded", "encoding", "rate", "checkpoint")
+        if passing and not self.live:
+            return
+        if self.live and self.open:
+            sys.stdout.write("\r\x1b[K")
+            self.open = False
+        if passing:
+            sys.stdout.write(clean(text)[:110])
+            sys.stdout.flush()
+            self.open = True
+        else:
+            say(text)
+
+    def end(self) -> None:
+        if self.open:
+            sys.stdout.write("\r\x1b[K")
+            sys.stdout.flush()
+            self.open = False
+
+
+def sentence(name: str, fields: Json) -> str | None:
+    """An event in words; None for what a person need not see."""
+    match name:
+        case "uploaded":
+            return f"  uploaded {fields['sent'] / 1e6:.1f} of {fields['total'] / 1e6:.1f} MB"
+        case "read":
+            return f"  read {fields.get('rows', '')} rows"
+        case "prepared":
+            return f"  task: {fields.get('task')}; split: {fields.get('split')}; findings: {fields.get('findings')}"
+        case "encoding":
+            return f"  encoding {fields.get('rows')} rows of {fields.get('side')}"
+        case "planned":
+            fits = ", ".join(
+                f"{f['learner']} ({f['expected_s']:.0f} s)" for f in fields.get("plan", {}).get("fits", [])
+            )
+            return f"  plan: {fits}"
+        case "fitting":
+            return f"  learning with {fields.get('learner')}"
+        case "fitted":
+            return f"  {fields.get('learner')}: validation loss {fields.get('loss', 0):.4f} after {fields.get('seconds', 0):.1f} s"
+        case "measuring":
+            return f"  measuring the packaged model on {fields.get('rows')} test rows"
+        case "published":
+            return f"  bundle {str(fields.get('bundle_hash', ''))[:12]} published and verified in a fresh process"
+        case "cut":
+            return f"  the clock ran out: {fields.get('skipped')} fit(s) of the plan were skipped"
+        case "attempt" | "retry":
+            return f"  started again: {fields.get('reason', '')}"
+        case "step":
+            return "  " + ", ".join(f"{key} {value}" for key, value in fields.items())
+    return None

@@ -1,0 +1,73 @@
+"""runs list, show, watch, cancel; report."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from salus.cli import connection, output, progress
+
+app = typer.Typer(help="Runs: what was asked for and what became of it.", no_args_is_help=True)
+RunId = Annotated[str, typer.Argument(help="Id of the run.")]
+
+
+@app.command("list")
+def list_runs(as_json: output.JsonFlag = False) -> None:
+    """List the runs of this project, newest first."""
+    output.show(connection.client().runs(), as_json, ("id", "kind", "state", "created", "finished"), "No run yet.")
+
+
+@app.command("show")
+def show(run: RunId, as_json: output.JsonFlag = False) -> None:
+    """Show one run."""
+    output.show(connection.client().run(run), as_json)
+
+
+@app.command("watch")
+def watch(run: RunId, as_json: output.JsonFlag = False) -> None:
+    """Show what happens until the run is over. Ctrl-C leaves it going."""
+    client = connection.client()
+    over = progress.follow(client, client.run(run), quiet=as_json)
+    output.show(over["result"] or {}, as_json)
+
+
+@app.command("cancel")
+def cancel(run: RunId, as_json: output.JsonFlag = False) -> None:
+    """Stop a run."""
+    output.show(connection.client().cancel(run), as_json)
+
+
+def report(
+    run: RunId,
+    html: Annotated[Path | None, typer.Option(help="Write the page to this file.")] = None,
+    as_json: output.JsonFlag = False,
+) -> None:
+    """Print the main figures of a run's report, all of it with --json, or write the page with --html."""
+    client = connection.client()
+    if html is not None:
+        html.write_text(client.report_html(run), encoding="utf-8")
+        output.say(f"The report: {html}")
+        return
+    found = client.report(run)
+    if as_json:
+        output.show_json(found)
+        return
+    for line in report_lines(found):
+        output.say(line)
+
+
+def report_lines(report: dict[str, object]) -> list[str]:
+    """The main figures: metric, value, interval, beside the do-nothing baseline."""
+    metrics, baseline = report["metrics"], report["baseline"]
+    assert isinstance(metrics, dict) and isinstance(baseline, dict)
+    lines = []
+    for name, found in metrics.items():
+        nothing = baseline.get(name)
+        beside = f"; doing nothing {nothing['value']:.3f}" if nothing else ""
+        wide = " (wide: few people or rows)" if found.get("wide") else ""
+        lines.append(
+            f"  {name}: {found['value']:.3f} (95 % interval {found['low']:.3f} to {found['high']:.3f}){wide}{beside}"
+        )
+    return lines
