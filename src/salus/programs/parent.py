@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable
 
 PARENT_FD = "SALUS_PARENT_FD"
+READY_FD = "SALUS_READY_FD"  # on which a supervisor in the background says that all is ready
 
 
 def stop_when_parent_goes(on_gone: Callable[[], None] | None = None) -> None:
