@@ -57,9 +57,11 @@ def _answers(target: np.ndarray, prepared: Prepared) -> np.ndarray:
         scaled: np.ndarray = (kept - kept.mean(axis=0)) / np.maximum(kept.std(axis=0), 1e-12)
         return scaled
     if prepared.classes == 2:
-        return np.equal(target, 1).astype(np.float64)[:, None]
+        second: np.ndarray = np.equal(target, 1)[:, None].astype(np.float64)
+        return second
     frequent = np.argsort(-np.bincount(target, minlength=prepared.classes), kind="stable")[:MAX_ANSWERS]
-    return np.equal(target[:, None], frequent).astype(np.float64)
+    each: np.ndarray = np.equal(target[:, None], frequent).astype(np.float64)
+    return each
 
 
 def _table(codes: np.ndarray, answers: np.ndarray, size: int) -> np.ndarray:

@@ -1,0 +1,110 @@
+"""Rocket: it learns recordings, its graph counts the same steps as numpy, and rows are means of their windows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from learner_tables import run_graph
+
+from salus.core.context import Context
+from salus.core.errors import SalusError
+from salus.core.nouns import Column, Schema
+from salus.learners.base import Part, Prepared
+from salus.learners.kernels import Kernels
+from salus.learners.rocket import Rocket, RocketConfig
+
+STEPS, CHANNELS = 64, 3
+CONFIG = RocketConfig(features=504)
+
+
+def side(rows: int, seed: int, classification: bool = True, table: bool = False) -> Part:
+    """Oscillations whose frequency is the class (or the target), one to three windows a row."""
+    generator = np.random.default_rng(seed)
+    target = generator.integers(0, 3, rows)
+    counts = generator.integers(1, 4, rows)
+    row_of = np.repeat(np.arange(rows), counts)
+    phases = generator.uniform(0, 6, (len(row_of), CHANNELS, 1))
+    waves = np.sin(np.arange(STEPS) * (0.2 + 0.25 * target[row_of])[:, None, None] + phases)
+    windows = 9.81 + 1e-3 * (waves + generator.normal(size=waves.shape) * 0.5)
+    series_rows = np.zeros((rows, len(row_of)), dtype=np.float32)
+    series_rows[row_of, np.arange(len(row_of))] = 1 / counts[row_of]
+    feeds = {"series": windows.astype(np.float32), "series_rows": series_rows}
+    if table:
+        feeds["numbers"] = np.where(generator.random((rows, 2)) < 0.1, np.nan, generator.normal(size=(rows, 2))).astype(
+            np.float32
+        )
+        feeds["categories"] = generator.integers(0, 5, (rows, 1))
+    answer = target if classification else np.stack([target * 100.0, -target], axis=1)
+    return Part(feeds, answer, np.arange(rows))
+
+
+def prepared(classification: bool = True, table: bool = False, rows: int = 60) -> Prepared:
+    columns = [Column(name=f"s{c}", kind="series", state={}) for c in range(CHANNELS)]
+    if table:
+        columns += [Column(name=f"n{i}", kind="number", state={}) for i in range(2)]
+        columns.append(Column(name="c", kind="category", state={"levels": ["x", "y", "z"]}))
+    train, validation = (side(rows, seed, classification, table) for seed in (1, 2))
+    return Prepared(Schema(columns=tuple(columns)), train, validation, classification, 3 if classification else 2, 0, 2)
+
+
+@pytest.mark.parametrize(("classification", "table"), [(True, False), (True, True), (False, False)])
+def test_the_graph_says_what_the_trainer_says(classification: bool, table: bool, tmp_path: Path) -> None:
+    fitted = Rocket(CONFIG).fit(prepared(classification, table), Context())
+    fitted.export(tmp_path / "main.onnx")
+    feeds = side(20, 7, classification, table).feeds
+    answers = run_graph(tmp_path / "main.onnx", feeds, "scores" if classification else "values")
+    np.testing.assert_allclose(answers, fitted.raw(feeds), atol=2e-5, rtol=1e-5)
+
+
+def test_it_learns() -> None:
+    data = prepared()
+    right = Rocket(CONFIG).fit(data, Context()).raw(data.validation.feeds).argmax(axis=1) == data.validation.target
+    assert right.mean() > 0.95
+    values = prepared(classification=False)
+    error = Rocket(CONFIG).fit(values, Context()).raw(values.validation.feeds) - values.validation.target
+    assert np.all(error.std(axis=0) < 0.5 * values.validation.target.std(axis=0))
+
+
+@pytest.mark.parametrize("odd", [0.0, 9.81, 1e30, -1e30])
+def test_flat_and_absurd_windows_count_alike(odd: float, tmp_path: Path) -> None:
+    fitted = Rocket(CONFIG).fit(prepared(), Context())
+    fitted.export(tmp_path / "main.onnx")
+    feeds = {
+        "series": np.full((1, CHANNELS, STEPS), odd, dtype=np.float32),
+        "series_rows": np.ones((1, 1), dtype=np.float32),
+    }
+    np.testing.assert_allclose(
+        run_graph(tmp_path / "main.onnx", feeds, "scores"), fitted.raw(feeds), atol=2e-5, rtol=1e-5
+    )
+
+
+@pytest.mark.parametrize(("channels", "steps"), [(1, 4), (1, 9), (2, 140), (40, 30)])
+def test_any_shape_of_window(channels: int, steps: int) -> None:
+    windows = np.random.default_rng(0).normal(size=(30, channels, steps)).astype(np.float32)
+    kernels = Kernels.fit(windows, 168, 0)
+    features = kernels.features(windows, 2)
+    assert features.shape == (30, kernels.width)
+    assert np.array_equal(features, np.round(features))
+
+
+def test_equal_seeds_give_equal_graphs(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        Rocket(RocketConfig(features=168, max_windows=50)).fit(prepared(), Context()).export(tmp_path / name)
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+
+
+def test_it_stops_when_asked() -> None:
+    class Asked(Context):
+        def should_stop(self) -> bool:
+            return True
+
+    with pytest.raises(SalusError) as caught:
+        Rocket(CONFIG).fit(prepared(), Asked())
+    assert caught.value.code == "stopped"
+
+
+def test_a_proposal_is_a_whole_config_and_options_win() -> None:
+    proposal = Rocket.propose(prepared(), {"features": 252}, 10.0, Context())
+    assert RocketConfig(**proposal.config).features == 252
