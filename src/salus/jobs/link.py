@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import random
+import socket
 import time
 from typing import Any
 
@@ -93,14 +94,21 @@ class Link:
         """The key as it is now: the control plane makes it at its first start, which may be after ours."""
         return self._key.read_text().strip() if self._key.exists() else ""
 
+    def _knock(self) -> None:
+        """An OSError when nobody listens. The client would find out as well, but leaves its socket to the collector."""
+        with socket.socket(socket.AF_UNIX) as probe:
+            probe.settimeout(CALL_TIMEOUT_S)
+            probe.connect(str(self._socket))
+
     def _post(
         self, path: str, body: dict[str, Any], token: str, timeout_s: float = CALL_TIMEOUT_S
     ) -> httpx2.Response | None:
         """The answer; None when the control plane is away or unwell, which is worth another try."""
         headers = {"Authorization": f"Bearer {token}"}
         try:
+            self._knock()
             response = self._client.post(path, json=body, headers=headers, timeout=timeout_s)
-        except httpx2.TransportError as error:
+        except (OSError, httpx2.TransportError) as error:
             log.info("control plane is away: %s", type(error).__name__)
             self.back_off.failed()
             return None

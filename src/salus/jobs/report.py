@@ -47,10 +47,12 @@ class Report:
             self._send_batch()
             self._events_due = now + EVENTS_EVERY_S
 
-    def tell_the_rest(self) -> None:
-        """All that is left, in batches, as long as the control plane answers."""
-        while self._events and self._send_batch():
-            pass
+    def tell_the_rest(self) -> bool:
+        """All that is left, in batches; False when the control plane did not answer."""
+        while self._events:
+            if not self._send_batch():
+                return False
+        return True
 
     def _send_batch(self) -> bool:
         batch = [self._events[i] for i in range(min(BATCH_EVENTS, len(self._events)))]

@@ -61,11 +61,10 @@ class Worker:
             return
         finally:
             running.close()
-        if outcome is not None:
-            self._answer(job, outcome, report)
+        self._answer(job, outcome, report)
 
-    def _follow(self, job: Job, running: Running, report: Report) -> Outcome | None:
-        """Listens to the step until it has answered or ended; None when this worker stops."""
+    def _follow(self, job: Job, running: Running, report: Report) -> Outcome:
+        """Listens to the step until it has answered or ended. Stopped because this worker stops: the queue puts it back."""
         last_sign, patience = time.monotonic(), None
         while True:
             messages = running.messages(EVENTS_EVERY_S)
@@ -76,7 +75,7 @@ class Worker:
                 elif isinstance(message, Result):
                     return {"ok": True, "records": message.records}
                 elif isinstance(message, Failure):
-                    return None if self._stop.is_set() else {"ok": False, "error": message.error}
+                    return {"ok": False, "error": message.error}
             if running.over:
                 return failed("step_died", where=job.step, found=running.how_it_ended())
             report.tell_what_is_due()
@@ -84,28 +83,27 @@ class Worker:
                 running.stop()
                 patience = time.monotonic() + self._settings.stop_timeout_s / 2
             if patience is not None and time.monotonic() > patience:
-                return None if self._stop.is_set() else failed("stopped", where=job.step)
+                return failed("stopped", where=job.step)
             if time.monotonic() - last_sign > self._settings.job_silence_s:
                 return failed("step_silent", where=job.step, expected=self._settings.job_silence_s)
 
     def _answer(self, job: Job, outcome: Outcome, report: Report) -> None:
-        """Tells the outcome until it is heard. The folder goes with the job, but stays for another attempt."""
+        """Tells the outcome until it is heard; once, when this worker stops. The folder stays for another attempt."""
         code = "" if outcome["ok"] else outcome["error"]["code"]
         log.info("%s: step %s ended: %s", job.id, job.step, code or "ok")
         try:
-            report.tell_the_rest()
-            self._finish(job, outcome)
+            self._finish(job, outcome, report)
         except Refused as refused:
             log.error("%s: the outcome was refused: %s", job.id, refused)
-            self._finish(job, failed("step_failed", found=str(refused)))
+            self._finish(job, failed("step_failed", found=str(refused)), report)
         except JobLost as lost:
             log.warning("%s: not ours any more (%s)", job.id, lost)
             return
-        if code != "step_died":
+        if code not in ("step_died", "stopped") or report.cancel:
             shutil.rmtree(job_folder(self._settings.home, job.run), ignore_errors=True)
 
-    def _finish(self, job: Job, outcome: Outcome) -> None:
-        while not self._link.finish(job, outcome):
+    def _finish(self, job: Job, outcome: Outcome, report: Report) -> None:
+        while not (report.tell_the_rest() and self._link.finish(job, outcome)):
             if self._stop.wait(max(0.1, self._link.back_off.remaining_s)):
                 raise JobLost("this worker stops")
 
