@@ -1,0 +1,212 @@
+"""What the owner of the data should know, before and at training. Every finding is a row of the message catalogue."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from salus.core.errors import SalusError
+from salus.core.nouns import Column, Finding, Role, Schema, Severity
+from salus.data.kinds.image import open_picture, picture_shape
+from salus.data.split import Splits
+from salus.data.version import DataVersion
+
+GROUP_NAMES = ("subject", "patient", "person", "user", "participant", "athlete", "member", "volunteer", "session")
+SHOWN_ROWS = 20
+RARE_ROWS = 10
+MAX_CLASSES = 1000
+
+
+def find(table: pa.Table, schema: Schema) -> tuple[list[Finding], dict[str, list[int]]]:
+    """Findings of the data by itself, and the undecodable rows of each picture column."""
+    findings: list[Finding] = []
+    broken: dict[str, list[int]] = {}
+    for column in schema.columns:
+        array = table.column(column.name)
+        if column.kind == "image":
+            of_pictures, rows = _pictures(array, column.name)
+            findings += of_pictures
+            broken[column.name] = rows
+        elif column.kind in ("number", "category") and column.role is not Role.SPLIT:
+            findings += _plain_column(array, column)
+    repeated = _repeated_rows(table, schema)
+    if repeated:
+        findings.append(_finding("duplicate_rows", Severity.WARNING, rows=repeated, found=len(repeated)))
+    return findings, broken
+
+
+def find_for_training(
+    version: DataVersion, schema: Schema, rows: np.ndarray, target: np.ndarray, splits: Splits
+) -> tuple[Finding, ...]:
+    """Findings of the data with its roles: leaks, overlaps, labels. `target` is aligned with `rows`."""
+    findings = list(version.findings)
+    names = [column.name for column in schema.targets]
+    if len(rows) < version.rows:
+        findings.append(
+            _finding("missing_labels", Severity.WARNING, where=", ".join(names), found=version.rows - len(rows))
+        )
+    if target.dtype.kind == "i":
+        findings += _labels(target, schema)
+        findings += _leaks(version, schema, rows, target)
+    findings += _overlap(version, schema, rows, splits)
+    return tuple(findings)
+
+
+def possible_groups(array: pa.ChunkedArray, column: Column) -> list[Finding]:
+    """A column that by its name is about people, and whose values repeat."""
+    words = column.name.lower().replace("-", "_").split("_")
+    if not any(word.rstrip("s") in GROUP_NAMES for word in words):
+        return []
+    distinct = pc.count_distinct(array.drop_null()).as_py()
+    if not 2 <= distinct <= len(array) // 2:
+        return []
+    return [_finding("possible_group", Severity.INFO, columns=(column.name,), where=column.name, found=distinct)]
+
+
+def _plain_column(array: pa.ChunkedArray, column: Column) -> list[Finding]:
+    findings = possible_groups(array, column)
+    present = array.drop_null()
+    if len(array) > 1 and len(present) and pc.count_distinct(present).as_py() == 1 and array.null_count == 0:
+        findings.append(_finding("constant_column", Severity.WARNING, columns=(column.name,), where=column.name))
+    if array.null_count:
+        findings.append(
+            _finding("missing_values", Severity.INFO, columns=(column.name,), where=column.name, found=array.null_count)
+        )
+    return findings
+
+
+def _pictures(array: pa.ChunkedArray, name: str) -> tuple[list[Finding], list[int]]:
+    """Decodes every picture once: what cannot be read, what repeats, how many sizes."""
+    seen: set[bytes] = set()
+    repeated: list[int] = []
+    broken: list[int] = []
+    sizes: Counter[tuple[int, int, int]] = Counter()
+    for row, scalar in enumerate(array):
+        content = scalar.as_py()
+        if content is None:
+            continue
+        fingerprint = hashlib.blake2b(content, digest_size=16).digest()
+        if fingerprint in seen:
+            repeated.append(row)
+            continue
+        seen.add(fingerprint)
+        try:
+            sizes[picture_shape(content)] += 1
+            open_picture(content, name).load()
+        except (SalusError, OSError, SyntaxError, ValueError, EOFError):
+            broken.append(row)
+    findings = []
+    if broken:
+        where = {"where": name, "expected": broken[0], "found": len(broken)}
+        findings.append(_finding("undecodable_pictures", Severity.WARNING, columns=(name,), rows=broken, **where))
+    if repeated:
+        findings.append(
+            _finding("duplicate_pictures", Severity.WARNING, columns=(name,), rows=repeated, found=len(repeated))
+        )
+    if len({size[:2] for size in sizes}) > 1:
+        found = len({size[:2] for size in sizes})
+        findings.append(_finding("odd_sizes", Severity.INFO, columns=(name,), where=name, found=found))
+    return findings, broken
+
+
+def _repeated_rows(table: pa.Table, schema: Schema) -> list[int]:
+    """Rows of a plain table that say all that an earlier row says."""
+    if any(column.kind in ("image", "series") for column in schema.columns):
+        return []
+    names = [column.name for column in schema.columns if column.role is not Role.SPLIT]
+    keys = _row_keys(table.select(names))
+    _, first = np.unique(keys, return_index=True)
+    repeated = np.ones(len(keys), dtype=bool)
+    repeated[first] = False
+    return [int(row) for row in np.flatnonzero(repeated)]
+
+
+def _row_keys(table: pa.Table) -> np.ndarray:
+    """A 64-bit key for each row, the same for equal rows."""
+    keys = np.zeros(table.num_rows, dtype=np.uint64)
+    for name in table.column_names:
+        codes = table.column(name).combine_chunks().dictionary_encode()
+        codes = codes.combine_chunks() if isinstance(codes, pa.ChunkedArray) else codes
+        levels = codes.dictionary.to_pylist()
+        hashes = np.array([_hash64(level) for level in levels] + [_hash64(None)], dtype=np.uint64)
+        index = pc.fill_null(codes.indices, len(levels)).to_numpy(zero_copy_only=False).astype(np.int64)
+        keys = keys * np.uint64(1099511628211) + hashes[index]
+    return keys
+
+
+def _hash64(value: Any) -> int:
+    text = value if isinstance(value, bytes) else repr(value).encode()
+    return int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), "little")
+
+
+def _labels(target: np.ndarray, schema: Schema) -> list[Finding]:
+    name = schema.targets[0].name
+    levels = (schema.targets[0].state or {})["levels"]
+    if len(levels) < 2:
+        return [_finding("one_class", Severity.BLOCKER, columns=(name,), where=name, found=levels[0])]
+    if len(levels) > MAX_CLASSES:
+        return [_finding("too_many_classes", Severity.BLOCKER, where=name, expected=MAX_CLASSES, found=len(levels))]
+    counts = np.bincount(target, minlength=len(levels))
+    rarest = int(np.argmin(counts))
+    if counts[rarest] < RARE_ROWS or counts[rarest] * 10 < counts.max():
+        return [
+            _finding(
+                "imbalanced",
+                Severity.WARNING,
+                columns=(name,),
+                where=name,
+                expected=levels[rarest],
+                found=int(counts[rarest]),
+            )
+        ]
+    return []
+
+
+def _leaks(version: DataVersion, schema: Schema, rows: np.ndarray, target: np.ndarray) -> list[Finding]:
+    """Columns whose values and the classes name each other one to one."""
+    findings = []
+    classes = len(np.unique(target))
+    for column in schema.inputs:
+        if column.kind not in ("number", "category"):
+            continue
+        values = version.take([column.name], rows)[column.name]
+        labels = np.asarray(["" if value is None else str(value) for value in values])
+        distinct, codes = np.unique(labels, return_inverse=True)
+        if len(distinct) != classes:
+            continue
+        if len(np.unique(codes.astype(np.int64) * classes + target)) == classes:
+            findings.append(_finding("leaks_target", Severity.WARNING, columns=(column.name,), where=column.name))
+    return findings
+
+
+def _overlap(version: DataVersion, schema: Schema, rows: np.ndarray, splits: Splits) -> list[Finding]:
+    """Test rows whose inputs also lie in train."""
+    names = [column.name for column in schema.inputs if column.kind != "series"]
+    if not names or any(column.kind == "series" for column in schema.inputs):
+        return []
+    keys = _row_keys(version.table(names))[rows]
+    shared = np.isin(keys[splits.test], keys[splits.train])
+    if not shared.any():
+        return []
+    where = rows[splits.test][shared]
+    return [_finding("overlapping_rows", Severity.WARNING, rows=[int(row) for row in where], found=int(shared.sum()))]
+
+
+def _finding(
+    code: str, severity: Severity, columns: Sequence[str] = (), rows: Sequence[int] = (), **parameters: Any
+) -> Finding:
+    count = parameters.get("found", 0)
+    return Finding(
+        code=code,
+        severity=severity,
+        columns=tuple(columns),
+        rows=tuple(rows[:SHOWN_ROWS]),
+        count=count if isinstance(count, int) else 0,
+        parameters=parameters,
+    )

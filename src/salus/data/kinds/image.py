@@ -1,0 +1,179 @@
+"""Pictures: encoded bytes in, one size of uint8 pixels out.
+
+Knows formats, limits and orientation. The size is learned from train pictures; the same Pillow calls resize in training and
+in serving, since a batch needs one size before a graph begins. Scaling of pixel values is in the graph.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import io
+import warnings
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from PIL import Image as Pillow
+from PIL import ImageOps, UnidentifiedImageError
+
+from salus.core.errors import SalusError
+from salus.data.kinds.base import Arrays, Kind, State, Values
+
+FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP")
+MAX_PIXELS = 40_000_000
+MAX_SIDE = 224  # pictures of many sizes are brought to their median size, at most this
+EXIF_ORIENTATION = 0x0112
+SIZES_LOOKED_AT = 2000
+
+
+class Image(Kind):
+    name = "image"
+
+    def recognise(self, values: Sequence[Any]) -> float:
+        present = [value for value in values if value is not None]
+        if not present or not all(isinstance(value, bytes) for value in present):
+            return 0.0
+        return 0.95 if sum(_looks_encoded(value) for value in present) * 2 > len(present) else 0.0
+
+    def read(self, raw: Any, where: str) -> Any:
+        if raw is None:
+            return None
+        if isinstance(raw, bytes):
+            return raw
+        if isinstance(raw, dict) and set(raw) == {"base64"}:
+            raw = raw["base64"]
+        if not isinstance(raw, str):
+            raise SalusError("not_a_picture", where=where, found=f"{type(raw).__name__}")
+        try:
+            return base64.b64decode(raw, validate=True)
+        except (binascii.Error, ValueError):
+            raise SalusError("not_a_picture", where=where, found="text that is not base64") from None
+
+    def fit(self, values: Values, options: Mapping[str, Any]) -> State:
+        present = [value for value in values if value is not None]
+        if not present:
+            raise SalusError("no_pictures", where="the train rows")
+        step = max(1, len(present) // SIZES_LOOKED_AT)
+        shapes = [picture_shape(value) for value in present[::step]]
+        channels = 3 if any(shape[2] == 3 for shape in shapes) else 1
+        sizes = {shape[:2] for shape in shapes}
+        if len(sizes) == 1 and max(next(iter(sizes))) <= 2 * MAX_SIDE:
+            height, width = next(iter(sizes))
+        else:
+            side = int(np.median([max(size) for size in sizes]))
+            height = width = max(8, min(MAX_SIDE, side))
+        return {"height": int(height), "width": int(width), "channels": channels}
+
+    def encode(self, values: Values, state: State) -> Arrays:
+        shape = (len(values), state["height"], state["width"], state["channels"])
+        pixels_BHWC = np.zeros(shape, dtype=np.uint8)
+        for row, value in enumerate(values):
+            if value is not None:
+                pixels_BHWC[row] = decode(value, state, f"picture {row}")
+        return {"pixels": pixels_BHWC}
+
+    def join(self, encoded: Mapping[str, Arrays], states: Mapping[str, State]) -> Arrays:
+        return {f"image_{index}": arrays["pixels"] for index, arrays in enumerate(encoded.values())}
+
+    def json_schema(self, state: State) -> dict[str, Any]:
+        text = {"type": "string", "contentEncoding": "base64", "description": f"a picture: {', '.join(FORMATS)}"}
+        wrapped = {
+            "type": "object",
+            "properties": {"base64": text},
+            "required": ["base64"],
+            "additionalProperties": False,
+        }
+        return {"anyOf": [text, wrapped, {"type": "null"}]}
+
+    def synthetic(self, state: State, count: int, generator: np.random.Generator) -> list[Any]:
+        values: list[Any] = []
+        for row in range(count):
+            pixels = _noise(state, row, generator)
+            stream = io.BytesIO()
+            Pillow.fromarray(pixels if state["channels"] == 3 else pixels[:, :, 0]).save(stream, format="PNG")
+            values.append({"base64": base64.b64encode(stream.getvalue()).decode()})
+        if count > 9:
+            values[9] = None
+        return values
+
+
+def decode(content: bytes, state: State, where: str) -> np.ndarray:
+    """Bytes to uint8 pixels (H, W, C) of the state's size, upright.
+
+    Raises `not_a_picture`, `picture_truncated`, `picture_too_large`, `picture_animated`.
+    """
+    picture = open_picture(content, where)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            if picture.format in ("JPEG", "TIFF", "WEBP", "PNG") and picture.getexif().get(EXIF_ORIENTATION, 1) != 1:
+                picture = ImageOps.exif_transpose(picture)
+            plain = _plain(picture, "RGB" if state["channels"] == 3 else "L")
+        size = (state["width"], state["height"])
+        if plain.size != size:
+            plain = plain.resize(size, Pillow.Resampling.BILINEAR)
+    except (OSError, SyntaxError, ValueError, EOFError):
+        raise SalusError("picture_truncated", where=where, found=f"{len(content)} bytes") from None
+    pixels = np.asarray(plain)
+    return pixels if state["channels"] == 3 else pixels[:, :, None]
+
+
+def open_picture(content: bytes, where: str) -> Pillow.Image:
+    """The picture with its header read and its limits checked; pixels are not decoded yet."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Pillow.DecompressionBombWarning)
+            picture = Pillow.open(io.BytesIO(content), formats=FORMATS)
+    except (Pillow.DecompressionBombWarning, Pillow.DecompressionBombError):
+        raise SalusError("picture_too_large", where=where, expected=MAX_PIXELS, found="more") from None
+    except (UnidentifiedImageError, OSError, SyntaxError, ValueError):
+        raise SalusError("not_a_picture", where=where, found=f"{len(content)} bytes of another format") from None
+    width, height = picture.size
+    if width * height > MAX_PIXELS:
+        raise SalusError("picture_too_large", where=where, expected=MAX_PIXELS, found=width * height)
+    if getattr(picture, "n_frames", 1) > 1:
+        raise SalusError("picture_animated", where=where, found=getattr(picture, "n_frames", 2))
+    return picture
+
+
+def picture_shape(content: bytes) -> tuple[int, int, int]:
+    """Height, width and channels (1 for grey, else 3) from the header, upright."""
+    picture = open_picture(content, "a picture")
+    width, height = picture.size
+    if picture.format == "JPEG" and picture.getexif().get(EXIF_ORIENTATION, 1) >= 5:
+        width, height = height, width
+    return height, width, 1 if picture.mode in ("1", "L", "LA", "I", "I;16", "F") else 3
+
+
+def _plain(picture: Pillow.Image, mode: str) -> Pillow.Image:
+    """8 bits a channel; 16-bit pictures are scaled, transparency lies on white."""
+    if picture.mode in ("I", "I;16", "I;16B", "I;16L"):
+        deep = np.asarray(picture, dtype=np.int64)
+        picture = Pillow.fromarray(
+            (deep >> 8).clip(0, 255).astype(np.uint8) if deep.max() > 255 else deep.astype(np.uint8)
+        )
+    if picture.mode in ("RGBA", "LA", "PA") or (picture.mode == "P" and "transparency" in picture.info):
+        rgba = picture.convert("RGBA")
+        picture = Pillow.alpha_composite(Pillow.new("RGBA", rgba.size, "white"), rgba)
+    return picture.convert(mode)
+
+
+def _looks_encoded(content: bytes) -> bool:
+    magics = (b"\x89PNG", b"\xff\xd8\xff", b"BM", b"GIF8", b"II*\x00", b"MM\x00*")
+    return content.startswith(magics) or (content[:4] == b"RIFF" and content[8:12] == b"WEBP")
+
+
+def _noise(state: State, row: int, generator: np.random.Generator) -> np.ndarray:
+    """Black, white, noise and smooth blobs in turn: (H, W, C)."""
+    height, width, channels = state["height"], state["width"], state["channels"]
+    if row % 10 == 0:
+        return np.full((height, width, channels), 255 * (row % 20 == 0), dtype=np.uint8)
+    if row % 2:
+        return generator.integers(0, 256, (height, width, channels), dtype=np.uint8)
+    coarse = generator.integers(0, 256, (4, 4, channels), dtype=np.uint8)
+    smooth = [
+        np.asarray(Pillow.fromarray(coarse[:, :, c]).resize((width, height), Pillow.Resampling.BILINEAR))
+        for c in range(channels)
+    ]
+    return np.stack(smooth, axis=2)

@@ -1,0 +1,98 @@
+"""Numbers: measurements, counts, ages. Missing is NaN; scaling and imputing are in the graph."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from salus.core.errors import SalusError
+from salus.data.kinds.base import Arrays, Kind, State, Values
+
+FLOAT32_MAX = float(np.finfo(np.float32).max)
+
+
+class Number(Kind):
+    name = "number"
+
+    def recognise(self, values: Sequence[Any]) -> float:
+        present = [value for value in values if value is not None and value != ""]
+        if not present:
+            return 0.0
+        good = sum(_number_of(value) is not None for value in present)
+        return 0.9 if good == len(present) else 0.0
+
+    def read(self, raw: Any, where: str) -> Any:
+        if raw is None:
+            return math.nan
+        if isinstance(raw, bool) or not isinstance(raw, int | float | np.number):
+            raise SalusError("not_a_number", where=where, found=_shown(raw))
+        value = float(raw)
+        if math.isinf(value) or abs(value) > FLOAT32_MAX:
+            raise SalusError("not_finite", where=where, found=_shown(raw))
+        return value
+
+    def column_values(self, raws: Sequence[Any], where: str) -> Values:
+        if isinstance(raws, np.ndarray) and raws.dtype.kind in "fiub":
+            return raws.astype(np.float64)
+        return np.array([self.read(raw, f"{where}, row {row}") for row, raw in enumerate(raws)], dtype=np.float64)
+
+    def fit(self, values: Values, options: Mapping[str, Any]) -> State:
+        array = np.asarray(values, dtype=np.float64)
+        finite = array[np.isfinite(array)]
+        if not len(finite):
+            return {"low": 0.0, "high": 0.0, "integer": False, "missing": True}
+        return {
+            "low": float(finite.min()),
+            "high": float(finite.max()),
+            "integer": bool(np.all(finite == np.round(finite))),
+            "missing": bool(len(finite) < len(array)),
+        }
+
+    def encode(self, values: Values, state: State) -> Arrays:
+        array = np.asarray(values, dtype=np.float64)
+        with np.errstate(over="ignore"):
+            column = array.astype(np.float32)
+        column[~np.isfinite(column)] = np.nan
+        return {"column": column}
+
+    def join(self, encoded: Mapping[str, Arrays], states: Mapping[str, State]) -> Arrays:
+        return {"numbers": np.stack([arrays["column"] for arrays in encoded.values()], axis=1)}
+
+    def json_schema(self, state: State) -> dict[str, Any]:
+        return {
+            "type": ["number", "null"],
+            "description": f"between {state['low']:g} and {state['high']:g} in training",
+        }
+
+    def synthetic(self, state: State, count: int, generator: np.random.Generator) -> list[Any]:
+        low, high = state["low"], state["high"]
+        drawn = generator.uniform(low, high if high > low else low + 1.0, count)
+        if state["integer"]:
+            drawn = np.round(drawn)
+        values: list[Any] = [float(np.float32(value)) for value in drawn]
+        span = (high - low) or 1.0
+        for row in range(9, count, 10):
+            values[row] = None
+        for row in range(4, count, 20):
+            values[row] = float(np.float32(high + 10 * span))
+        for row in range(14, count, 20):
+            values[row] = float(np.float32(low - 10 * span))
+        return values
+
+
+def _number_of(value: Any) -> float | None:
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, int | float | np.number):
+        return float(value)
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        return None
+
+
+def _shown(raw: Any) -> str:
+    return f"{type(raw).__name__} {raw!r}"[:80]

@@ -1,0 +1,127 @@
+"""Which rows are learned from, which choose, which judge: as given, by group, or stratified. Never one person on two sides."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from salus.core.errors import SalusError
+from salus.core.nouns import Split
+from salus.core.wire import canonical, digest
+
+TEST_SHARE = 0.20
+VALIDATION_SHARE = 0.15
+MAX_VALIDATION_ROWS = 3000  # enough to choose and to calibrate; the rest is better learned from
+MIN_ROWS = 6
+
+
+@dataclass(frozen=True)
+class Splits:
+    """Positions in the labelled rows, each in ascending order; `digest` names exactly these sides."""
+
+    train: np.ndarray
+    validation: np.ndarray
+    test: np.ndarray
+    how: str  # given, group, stratified or random
+    digest: str
+
+
+def split_rows(
+    target: np.ndarray,
+    groups: np.ndarray | None,
+    given: Sequence[str | None] | None,
+    classification: bool,
+    seed: int,
+) -> Splits:
+    """The sides of rows 0..B-1.
+
+    target: codes (B,) or numbers (B, M). groups: codes (B,) that stay whole. given: train, validation, test or None a row; rows
+    with None are left out. Raises `too_few_rows`, `too_few_groups`.
+    """
+    if len(target) < MIN_ROWS:
+        raise SalusError("too_few_rows", where="the data", expected=MIN_ROWS, found=len(target))
+    generator = np.random.default_rng(seed)
+    strata = target if classification else np.zeros(len(target), dtype=np.int64)
+    every = np.arange(len(target))
+    if given is not None:
+        train, validation, test = _given(every, given, groups, strata, generator)
+        how = "given"
+    elif groups is not None:
+        test, rest = _by_group(every, groups, strata, TEST_SHARE, generator)
+        validation, train = _by_group(rest, groups, strata, VALIDATION_SHARE, generator)
+        how = "group"
+    else:
+        test, rest = _by_row(every, strata, TEST_SHARE, generator)
+        validation, train = _by_row(rest, strata, _validation_share(len(rest)), generator)
+        how = "stratified" if classification else "random"
+    for name, side in (("train", train), ("validation", validation), ("test", test)):
+        if len(side) == 0:
+            raise SalusError("too_few_rows", where=f"the {name} side", expected=1, found=0)
+    train, validation, test = np.sort(train), np.sort(validation), np.sort(test)
+    sides = [side.tolist() for side in (train, validation, test)]
+    return Splits(train, validation, test, how=how, digest=digest(canonical(sides)))
+
+
+def _validation_share(rows: int) -> float:
+    return min(VALIDATION_SHARE, MAX_VALIDATION_ROWS / rows)
+
+
+def _given(
+    every: np.ndarray,
+    given: Sequence[str | None],
+    groups: np.ndarray | None,
+    strata: np.ndarray,
+    generator: np.random.Generator,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The official sides; validation rows are taken from train when there are none."""
+    named = np.asarray([value or "" for value in given])
+    train, validation, test = (every[named == side.value] for side in (Split.TRAIN, Split.VALIDATION, Split.TEST))
+    if len(validation) or not len(train):
+        return train, validation, test
+    if groups is not None and len(np.unique(groups[train])) >= 2:
+        validation, train = _by_group(train, groups, strata, VALIDATION_SHARE, generator)
+    else:
+        validation, train = _by_row(train, strata, _validation_share(len(train)), generator)
+    return train, validation, test
+
+
+def _by_row(
+    rows: np.ndarray, strata: np.ndarray, share: float, generator: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """(taken, left): the share of every stratum, at least one row of it where it has two."""
+    taken: list[np.ndarray] = []
+    for stratum in np.unique(strata[rows]):
+        members = generator.permutation(rows[strata[rows] == stratum])
+        count = round(share * len(members))
+        if count == 0 and len(members) >= 2:
+            count = 1
+        taken.append(members[: min(count, len(members) - 1)])
+    chosen = np.concatenate(taken)
+    return chosen, np.setdiff1d(rows, chosen)
+
+
+def _by_group(
+    rows: np.ndarray, groups: np.ndarray, strata: np.ndarray, share: float, generator: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """(taken, left): whole groups, about the share of the rows, with the strata as even as such a draw can be.
+
+    Of many random draws the one whose shares of every stratum are nearest to `share` is kept.
+    """
+    names, codes = np.unique(groups[rows], return_inverse=True)
+    if len(names) < 2:
+        raise SalusError("too_few_groups", where="the group column", found=len(np.unique(groups)))
+    levels, stratum = np.unique(strata[rows], return_inverse=True)
+    counts = np.zeros((len(names), len(levels)))
+    np.add.at(counts, (codes, stratum), 1)
+    wanted = counts.sum(axis=0) * share
+    count = min(max(1, round(share * len(names))), len(names) - 1)
+    best, best_distance = np.arange(count), np.inf
+    for _ in range(200):
+        chosen = generator.permutation(len(names))[:count]
+        distance = float(np.sum((counts[chosen].sum(axis=0) - wanted) ** 2))
+        if distance < best_distance:
+            best, best_distance = chosen, distance
+    inside = np.isin(codes, best)
+    return rows[inside], rows[~inside]
