@@ -1,0 +1,134 @@
+"""Rows in, predictions out, from a bundle alone: kind.read, graph, task.decode.
+
+The same code answers in a notebook, when a study measures, and in the model server. Knows bundles, kinds and tasks.
+Does not know HTTP, endpoints or batching; values of several requests are joined end to end before `answer`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from salus.bundle.read import Bundle
+from salus.core.errors import SalusError
+from salus.data.kinds import kind_named
+from salus.data.kinds.base import Values
+from salus.inference.engines.base import Engine
+from salus.inference.engines.onnx import OnnxEngine
+from salus.inference.examples import make_examples, typical_row
+from salus.inference.requests import RowReader
+from salus.tasks import task_named
+
+CHUNK_ROWS = 256
+MAIN = "main"
+WARMING_RUNS = 3
+
+
+class Predictor:
+    """An opened bundle with its engine. Every method is safe from several threads."""
+
+    def __init__(self, bundle: Bundle, engine: Engine) -> None:
+        self.bundle = bundle
+        self.engine = engine
+        manifest = bundle.manifest
+        self.schema = manifest.schema
+        self.task = task_named(manifest.task)
+        self._outputs = list(manifest.outputs)
+        self._targets = [column.name for column in self.schema.targets]
+        self._states = [column.state or {} for column in self.schema.targets]
+        self._reader = RowReader(self.schema)
+
+    @classmethod
+    def open(cls, bundle: Bundle, threads: int = 1, engine: Engine | None = None) -> Predictor:
+        """A predictor that is ready to answer. engine: what runs the graphs; ONNX Runtime in this process by default."""
+        if bundle.manifest.program != "single":
+            raise SalusError(
+                "bundle_damaged", where="program", expected="a bundle with one pass", found=bundle.manifest.program
+            )
+        engine = engine if engine is not None else OnnxEngine()
+        engine.load(bundle.graphs(), threads)
+        return cls(bundle, engine)
+
+    def predict_rows(self, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+        """One prediction a row of raw JSON values."""
+        return self.answer(self.read_rows(rows))
+
+    def predict_image(self, content: bytes) -> dict[str, Any]:
+        """The prediction for the bytes of one picture."""
+        return self.answer(self.read_image(content))[0]
+
+    def predict_values(self, values: Mapping[str, Values]) -> dict[str, np.ndarray]:
+        """Every output of the graph for whole columns of read values, in chunks of rows."""
+        return dict(zip(self._outputs, self._run(values, self._outputs), strict=True))
+
+    def read_rows(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, Values]:
+        """Raw JSON rows as values by column."""
+        return self._reader.read(rows)
+
+    def read_image(self, content: bytes) -> dict[str, Values]:
+        """One picture as it lies in a request body."""
+        inputs = self.schema.inputs
+        if len(inputs) != 1 or inputs[0].kind != "image":
+            names = ", ".join(f"{column.name} ({column.kind})" for column in inputs)
+            raise SalusError("not_a_picture_model", where="the request body", found=names)
+        return {inputs[0].name: [kind_named("image").read(content, "the request body")]}
+
+    def answer(self, values: Mapping[str, Values]) -> list[dict[str, Any]]:
+        """One prediction a row."""
+        if not _rows_of(values):
+            return []
+        return self.task.decode(self._run(values, [self.task.output])[0], self._states, self._targets)
+
+    def _run(self, values: Mapping[str, Values], outputs: list[str]) -> list[np.ndarray]:
+        rows = _rows_of(values)
+        if rows <= CHUNK_ROWS:
+            return self.engine.run(MAIN, self._reader.encode(values), outputs)
+        parts = [
+            self._run({name: of_all[start : start + CHUNK_ROWS] for name, of_all in values.items()}, outputs)
+            for start in range(0, rows, CHUNK_ROWS)
+        ]
+        return [np.concatenate([part[at] for part in parts]) for at in range(len(outputs))]
+
+    def row_schema(self) -> dict[str, Any]:
+        """JSON Schema of one row."""
+        properties = {c.name: kind_named(c.kind).json_schema(c.state or {}) for c in self.schema.inputs}
+        return {
+            "type": "object",
+            "properties": properties,
+            "required": list(properties),
+            "additionalProperties": False,
+        }
+
+    def request_schema(self) -> dict[str, Any]:
+        """JSON Schema of a request body."""
+        return {
+            "type": "object",
+            "properties": {"rows": {"type": "array", "items": self.row_schema(), "minItems": 1}},
+            "required": ["rows"],
+            "additionalProperties": False,
+        }
+
+    def answer_schema(self) -> dict[str, Any]:
+        """JSON Schema of one prediction."""
+        return self.task.output_schema(self._states, self._targets)
+
+    def example_row(self) -> dict[str, Any]:
+        """A plain row without missing values, made of synthetic ones."""
+        rows = self.bundle.examples().get("rows") or make_examples(self.schema, 20, seed=0)
+        return typical_row(self.schema, rows)
+
+    def warm(self) -> None:
+        """Runs the whole path, so that the first request does not pay for it."""
+        row = self.example_row()
+        for _ in range(WARMING_RUNS):
+            self.predict_rows([row])
+
+    def close(self) -> None:
+        """Gives the engine's memory back."""
+        self.engine.close()
+
+
+def _rows_of(values: Mapping[str, Values]) -> int:
+    return len(next(iter(values.values())))
