@@ -33,7 +33,9 @@ class Task(ABC):
         """The do-nothing answer for one row, from train targets: class shares (K,), or means (M,)."""
 
     @abstractmethod
-    def decode(self, raw: np.ndarray, states: Sequence[Mapping[str, Any]], names: Sequence[str]) -> list[dict[str, Any]]:
+    def decode(
+        self, raw: np.ndarray, states: Sequence[Mapping[str, Any]], names: Sequence[str]
+    ) -> list[dict[str, Any]]:
         """Graph output -> one JSON prediction a row. Classification: {"label": str, "probability": p, "probabilities": {level: p}};
         regression: {"values": {name: number}} (and "value" when there is one target)."""
 

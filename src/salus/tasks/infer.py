@@ -1,0 +1,20 @@
+"""The task that follows from the kinds of inputs and targets."""
+
+from __future__ import annotations
+
+from salus.core.errors import SalusError
+from salus.core.nouns import Schema
+from salus.tasks import TASKS, task_named
+from salus.tasks.base import Task
+
+
+def infer_task(schema: Schema) -> Task:
+    """The first task that accepts the schema (targets fitted), or `no_task`."""
+    inputs = frozenset(column.kind for column in schema.inputs)
+    targets = tuple(column.kind for column in schema.targets)
+    levels = len((schema.targets[0].state or {}).get("levels", ())) if schema.targets else 0
+    for name in TASKS:
+        task = task_named(name)
+        if task.accepts(inputs, targets, levels):
+            return task
+    raise SalusError("no_task", where=", ".join(sorted(inputs)), found=", ".join(targets))

@@ -1,0 +1,42 @@
+"""Regression: one or several numbers. Raw output: `values` (B, M) in the units of the targets."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from salus.tasks.base import Task
+
+
+class Regression(Task):
+    name = "regression"
+    output = "values"
+    classification = False
+    metrics = ("rmse", "mae", "r2")
+
+    def accepts(self, input_kinds: frozenset[str], target_kinds: tuple[str, ...], levels: int) -> bool:
+        return len(target_kinds) > 0 and set(target_kinds) == {"number"}
+
+    def encode_target(self, values: Sequence[Any], states: Sequence[Mapping[str, Any]]) -> np.ndarray:
+        columns = values if len(states) > 1 else [values]
+        return np.stack([np.asarray(column, dtype=np.float64) for column in columns], axis=1)
+
+    def baseline(self, target: np.ndarray, states: Sequence[Mapping[str, Any]]) -> np.ndarray:
+        return np.asarray(np.nanmean(target, axis=0))
+
+    def decode(
+        self, raw: np.ndarray, states: Sequence[Mapping[str, Any]], names: Sequence[str]
+    ) -> list[dict[str, Any]]:
+        answers: list[dict[str, Any]] = []
+        for row in raw.astype(np.float64).tolist():
+            answer: dict[str, Any] = {"values": dict(zip(names, row, strict=True))}
+            if len(row) == 1:
+                answer["value"] = row[0]
+            answers.append(answer)
+        return answers
+
+    def output_schema(self, states: Sequence[Mapping[str, Any]], names: Sequence[str]) -> dict[str, Any]:
+        values = {"type": "object", "properties": {name: {"type": "number"} for name in names}, "required": list(names)}
+        return {"type": "object", "properties": {"values": values, "value": {"type": "number"}}, "required": ["values"]}
