@@ -10,6 +10,7 @@ from typing import Any
 
 from salus.cli import connection, output
 
+EXTRAS = (("sklearn", "train"), ("lightgbm", "train"), ("onnx", "train"), ("pyarrow", "train"), ("torch", "deep"))
 FIXED_SQLITE = (3, 51, 3)  # from here on several connections may checkpoint a WAL database safely
 
 
@@ -30,11 +31,10 @@ def checks() -> list[dict[str, Any]]:
         _home(settings.home),
         _free_space(settings.home, settings.free_space_floor_bytes),
         _row("processor", _vector_units(), True, ""),
+        _openmp(),
+        _package("onnxruntime", ""),
     ]
-    rows += [
-        _package(name, extra)
-        for name, extra in (("sklearn", "train"), ("lightgbm", "train"), ("pyarrow", "train"), ("torch", "deep"))
-    ]
+    rows += [_package(name, extra) for name, extra in EXTRAS]
     rows.append(_service())
     return rows
 
@@ -74,6 +74,23 @@ def _vector_units() -> str:
     return f"{platform.machine()} {' '.join(units)}".strip()
 
 
+def _openmp() -> dict[str, Any]:
+    """The library of the system that LightGBM's wheels need."""
+    import ctypes
+
+    names = (
+        ("libomp.dylib", "/opt/homebrew/opt/libomp/lib/libomp.dylib") if sys.platform == "darwin" else ("libgomp.so.1",)
+    )
+    for name in names:
+        try:
+            ctypes.CDLL(name)
+        except OSError:
+            continue
+        return _row("openmp", name, True, "")
+    remedy = "brew install libomp" if sys.platform == "darwin" else "apt-get install libgomp1"
+    return _row("openmp", "not found", False, f"{remedy} (boosting needs it)")
+
+
 def _package(name: str, extra: str) -> dict[str, Any]:
     from importlib.metadata import PackageNotFoundError, version
 
@@ -81,7 +98,9 @@ def _package(name: str, extra: str) -> dict[str, Any]:
     try:
         return _row(distribution, version(distribution), True, "")
     except PackageNotFoundError:
-        return _row(distribution, "not installed", False, f"pip install 'salus[{extra}]'")
+        return _row(
+            distribution, "not installed", False, f"pip install 'salus[{extra}]'" if extra else "pip install salus"
+        )
 
 
 def _service() -> dict[str, Any]:

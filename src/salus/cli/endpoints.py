@@ -21,7 +21,7 @@ def deploy(
     """Let an endpoint answer with a model version; returns when it does."""
     client = connection.client()
     if version is None:
-        version = int(client.model(model)["versions"][0]["version"])
+        version = max(int(found["number"]) for found in client.model(model)["versions"])
     output.show(client.deploy(endpoint or model, model, version), as_json)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-import json
+import itertools
 import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,13 +12,21 @@ import typer
 
 from salus.cli import connection, output, progress
 from salus.cli.data import default_name, finding_line, options
-from salus.cli.runs import report_lines
+from salus.cli.runs import report_lines, save_report
 from salus.cli.train import Budget, Group, Ignore, LearnerName, Option, Recipe, Seed, Split, Target, spec
 
 if TYPE_CHECKING:
     from salus.sdk.client import Client
 
 Json = dict[str, Any]
+PICTURES = {
+    ".png": "image/png",
+    ".jpg": "image/jpeg",
+    ".jpeg": "image/jpeg",
+    ".bmp": "image/bmp",
+    ".webp": "image/webp",
+}
+MOST_LOOKED_AT = 10_000  # files of a folder, to find one picture
 INLINE_CHARACTERS = 2000  # a longer body goes into a file beside the curl line
 SUFFIXES = {b"\x89PNG": ("png", "image/png"), b"\xff\xd8\xff": ("jpg", "image/jpeg")}
 
@@ -54,9 +62,9 @@ def launch(
     over = progress.follow(client, run, as_json)
     result = dict(over["result"])
     report = client.report(run["id"])
-    page = _save_report(client, run["id"])
+    page = save_report(client, run["id"])
     if result.get("deployed"):
-        result["curl"] = curl_line(client, name)
+        result["curl"] = curl_line(client, name, path)
     if as_json:
         output.show_json({"run": over["id"], "report": str(page), "metrics": report["metrics"], **result})
     else:
@@ -80,25 +88,17 @@ def _show(report: Json, page: Path, result: Json, name: str) -> None:
         output.say("The gate did not let this model through, so the endpoint was left as it is.")
 
 
-def _save_report(client: Client, run: str) -> Path:
-    folder = connection.settings().home / "reports"
-    folder.mkdir(mode=0o700, exist_ok=True)
-    page = folder / f"{run}.html"
-    page.write_text(client.report_html(run), encoding="utf-8")
-    return page
-
-
-def curl_line(client: Client, name: str) -> str:
-    """A line to paste: with the key read from its file, so that it lands in no history."""
+def curl_line(client: Client, name: str, source: str) -> str:
+    """A line to paste: with the key read from its file, so that it lands in no history. `source`: where the data lay."""
     key = _predict_key(client)
     address = f"{client.model_url}/endpoints/{name}/predict"
     head = f'curl -sS -H "Authorization: Bearer $(cat {shlex.quote(str(key))})"'
     row = _example(client, name)
     pictures = [column for column, value in row.items() if isinstance(value, dict) and "base64" in value]
     if len(row) == 1 and pictures:
-        file, content_type = _write_picture(name, row[pictures[0]]["base64"])
+        file, content_type = _picture_below(Path(source)) or _write_picture(name, row[pictures[0]]["base64"])
         return f'{head} -H "Content-Type: {content_type}" --data-binary @{shlex.quote(str(file))} {address}'
-    body = json.dumps({"rows": [row]}, ensure_ascii=False)
+    body = output.json_text({"rows": [row]})
     if len(body) <= INLINE_CHARACTERS:
         return f'{head} -H "Content-Type: application/json" -d {shlex.quote(body)} {address}'
     file = _examples_folder() / f"{name}.json"
@@ -110,9 +110,9 @@ def _example(client: Client, name: str) -> Json:
     """A row to ask about: the first whole row of the data, else the endpoint's own synthetic one."""
     endpoint = client.endpoint(name)
     synthetic = dict(endpoint["example"])
-    rows = client.preview(name).get("rows", [])
-    for row in rows:
-        if all(row.get(column) is not None for column in synthetic):
+    preview = client.preview(name).get("preview") or []
+    for row in preview.get("rows", []) if isinstance(preview, dict) else preview:
+        if isinstance(row, dict) and all(row.get(column) is not None for column in synthetic):
             return {column: _plain(row[column]) for column in synthetic}
     return {column: _plain(value) for column, value in synthetic.items()}
 
@@ -129,6 +129,19 @@ def _plain(value: Any) -> Any:
     return value
 
 
+def _picture_below(folder: Path) -> tuple[Path, str] | None:
+    """A picture of the folder that was given, one for testing where there is such a part."""
+    if not folder.is_dir():
+        return None
+    files = (path for path in folder.rglob("*") if path.is_file() and path.suffix.lower() in PICTURES)
+    found = sorted(itertools.islice(files, MOST_LOOKED_AT))
+    if not found:
+        return None
+    testing = [path for path in found if any("test" in part.lower() for part in path.relative_to(folder).parts[:-1])]
+    chosen = (testing or found)[0].resolve()
+    return chosen, PICTURES[chosen.suffix.lower()]
+
+
 def _write_picture(name: str, text: str) -> tuple[Path, str]:
     content = base64.b64decode(text)
     suffix, content_type = next(
@@ -141,7 +154,7 @@ def _write_picture(name: str, text: str) -> tuple[Path, str]:
 
 def _examples_folder() -> Path:
     folder = connection.settings().home / "examples"
-    folder.mkdir(mode=0o700, exist_ok=True)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     return folder
 
 
@@ -150,7 +163,8 @@ def _predict_key(client: Client) -> Path:
     from salus.core.durable import write_file
 
     file = connection.settings().home / "keys" / "predict.key"
-    if not file.exists():
+    if not file.exists() or not client.answers_key(file.read_text().strip()):
+        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         key = client.create_key("launch", ["predict"])["key"]
         write_file(file, f"{key}\n".encode(), mode=0o600)
     return file

@@ -14,9 +14,7 @@ app = typer.Typer(help="Trained models and their versions.", no_args_is_help=Tru
 @app.command("list")
 def list_models(as_json: output.JsonFlag = False) -> None:
     """List the models of this project."""
-    output.show(
-        connection.client().models(), as_json, ("name", "latest", "task", "headline", "created"), "No model yet."
-    )
+    output.show(connection.client().models(), as_json, ("name", "versions", "headline", "created"), "No model yet.")
 
 
 @app.command("show")

@@ -26,7 +26,13 @@ def say(text: str) -> None:
 
 
 def show_json(value: Any) -> None:
-    typer.echo(json.dumps(value, ensure_ascii=False, indent=2))
+    """JSON whose unprintable characters are escapes, so that it may be printed on a terminal too."""
+    typer.echo(json_text(value, indent=2))
+
+
+def json_text(value: Any, indent: int | None = None) -> str:
+    text = json.dumps(value, ensure_ascii=False, indent=indent)
+    return "".join(c if c.isprintable() or c == "\n" else json.dumps(c)[1:-1] for c in text)
 
 
 def show_table(rows: Sequence[dict[str, Any]], columns: Sequence[str], empty: str) -> None:
@@ -49,7 +55,7 @@ def show(value: Any, as_json: bool, columns: Sequence[str] = (), empty: str = "N
         show_table(value, columns, empty)
     else:
         for name, item in value.items():
-            shown = json.dumps(item, ensure_ascii=False) if isinstance(item, dict | list) else item
+            shown = json_text(item) if isinstance(item, dict | list) else item
             say(f"{name}: {shown}")
 
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from salus.cli import connection, output, progress
+
+if TYPE_CHECKING:
+    from salus.sdk.client import Client
 
 app = typer.Typer(help="Runs: what was asked for and what became of it.", no_args_is_help=True)
 RunId = Annotated[str, typer.Argument(help="Id of the run.")]
@@ -42,10 +45,16 @@ def cancel(run: RunId, as_json: output.JsonFlag = False) -> None:
 def report(
     run: RunId,
     html: Annotated[Path | None, typer.Option(help="Write the page to this file.")] = None,
+    open_path: Annotated[
+        bool, typer.Option("--open-path", help="Keep the page in the home and print only its path, to open it.")
+    ] = False,
     as_json: output.JsonFlag = False,
 ) -> None:
     """Print the main figures of a run's report, all of it with --json, or write the page with --html."""
     client = connection.client()
+    if open_path:
+        typer.echo(save_report(client, run))
+        return
     if html is not None:
         html.write_text(client.report_html(run), encoding="utf-8")
         output.say(f"The report: {html}")
@@ -56,6 +65,17 @@ def report(
         return
     for line in report_lines(found):
         output.say(line)
+
+
+def save_report(client: Client, run: str) -> Path:
+    """Keeps the page of a run's report in the home; gives its path."""
+    from salus.core.ids import name_from
+
+    folder = connection.settings().home / "reports"
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    page = folder / f"{name_from(run, 'run')}.html"
+    page.write_text(client.report_html(run), encoding="utf-8")
+    return page
 
 
 def report_lines(report: dict[str, object]) -> list[str]:

@@ -5,6 +5,7 @@ Knows addresses and answers (plain JSON values). Does not know what happens behi
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,10 @@ import httpx2
 
 from salus.core.settings import Settings
 from salus.sdk import upload as uploads
-from salus.sdk.errors import NoServiceError, ServiceError
+from salus.sdk.errors import BrokenError, LostError, NoServiceError, ServiceError
 
 API = "/api/v1"
+PATIENCE_S = 60.0  # how long `watch` waits for a service that went away
 Json = dict[str, Any]
 
 
@@ -107,11 +109,18 @@ class Client:
         return dict(self.request("POST", f"/runs/{_part(run)}/cancel"))
 
     def watch(self, run: str, after: int = 0, wait_s: float = 20.0) -> Iterator[Json]:
-        """Every event of a run, old and new, until it is over."""
+        """Every event of a run, old and new, until it is over. A service that restarts meanwhile is waited for."""
+        address, lost_since = f"/runs/{_part(run)}/events", None
         while True:
-            answer = self.request(
-                "GET", f"/runs/{_part(run)}/events?after={after}&wait_s={wait_s}", timeout=wait_s + 30
-            )
+            try:
+                answer = self.request("GET", f"{address}?after={after}&wait_s={wait_s}", timeout=wait_s + 30)
+            except LostError:
+                lost_since = lost_since or time.monotonic()
+                if time.monotonic() - lost_since > PATIENCE_S:
+                    raise
+                time.sleep(0.5)
+                continue
+            lost_since = None
             for event in answer["events"]:
                 after = max(after, int(event["seq"]))
                 yield dict(event)
@@ -166,6 +175,12 @@ class Client:
             body["expires_s"] = expires_s
         return dict(self.request("POST", "/keys", json=body))
 
+    def answers_key(self, key: str) -> bool:
+        """Whether a key that is kept somewhere is still alive."""
+        return any(
+            not found.get("revoked") and key.startswith(str(found.get("prefix") or "?")) for found in self.keys()
+        )
+
     def keys(self) -> list[Json]:
         return self._pages("/keys")
 
@@ -193,8 +208,10 @@ class Client:
     def _send(self, method: str, address: str, **options: Any) -> httpx2.Response:
         try:
             response = self._http.request(method, address, **options)
-        except httpx2.ConnectError:
-            raise NoServiceError(self.url) from None
+        except (httpx2.ConnectError, httpx2.ConnectTimeout):
+            raise NoServiceError(address.split("/", 3)[2]) from None
+        except httpx2.TransportError as error:
+            raise BrokenError(address.split("/", 3)[2], type(error).__name__) from None
         if response.status_code >= 400:
             try:
                 problem = response.json()

@@ -17,7 +17,11 @@ class ServiceError(ValueError):
         super().__init__(f"{self.detail} {self.next}".strip())
 
 
-class NoServiceError(ServiceError):
+class LostError(ServiceError):
+    """No answer came: nothing listens, the connection broke, or it took too long. The same request may work later."""
+
+
+class NoServiceError(LostError):
     """Nothing answers at the address."""
 
     def __init__(self, url: str):
@@ -26,6 +30,20 @@ class NoServiceError(ServiceError):
                 "code": "no_service",
                 "detail": f"No service answers at {url}.",
                 "next": "Start it with: salus up --background",
+            },
+            503,
+        )
+
+
+class BrokenError(LostError):
+    """The connection ended, or the time ran out, before the answer was whole."""
+
+    def __init__(self, url: str, found: str):
+        super().__init__(
+            {
+                "code": "connection_lost",
+                "detail": f"The connection to {url} ended before the answer came ({found}).",
+                "next": "Ask again; 'salus runs list' shows what was started.",
             },
             503,
         )

@@ -5,18 +5,23 @@ Knows which files of a folder belong to an upload. Does not read what is in them
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from salus.core.errors import SalusError
+from salus.sdk.errors import LostError
 
 if TYPE_CHECKING:
     from salus.sdk.client import Client
 
 PIECE_BYTES = 2**20
+ATTEMPTS = 6  # a file, before a connection that keeps breaking is given up
+FIRST_PAUSE_S = 0.5
+SEND_TIMEOUT_S = 300.0
 Progress = Callable[[int, int], None]  # bytes sent, bytes in all
 
 
@@ -44,28 +49,73 @@ def local_files(path: Path) -> list[LocalFile]:
     return files
 
 
-def send(client: Client, path: Path, progress: Progress | None = None) -> str:
-    """Uploads everything and completes the upload; gives its id."""
+def send(client: Client, path: Path, progress: Progress | None = None, upload: str | None = None) -> str:
+    """Uploads everything and completes the upload; gives its id.
+
+    upload: an upload that was begun before, of the same path: only what is missing is sent.
+    """
     files = local_files(path)
-    total = sum(file.size for file in files)
-    upload = str(client.request("POST", "/uploads", json={})["id"])
-    sent = 0
+    count = _Count(sum(file.size for file in files), progress)
+    upload = upload or str(client.request("POST", "/uploads", json={})["id"])
+    kept = received(client, upload)
     for index, file in enumerate(files):
-        _send_file(client, upload, index, file)
-        sent += file.size
-        if progress is not None:
-            progress(sent, total)
-    client.request("POST", f"/uploads/{upload}/complete")
+        _send_file(client, upload, index, file, kept.get(index, 0), count)
+    client.request("POST", f"/uploads/{quote(upload, safe='')}/complete", json={})
     return upload
 
 
-def _send_file(client: Client, upload: str, index: int, file: LocalFile) -> dict[str, Any]:
-    address = f"/uploads/{upload}/files/{index}?name={quote(file.name, safe='')}&offset=0"
-    answer: dict[str, Any] = client.request("PUT", address, content=_pieces(file.path))
-    return answer
+def received(client: Client, upload: str) -> dict[int, int]:
+    """How many bytes of each file (by its index) the service keeps already."""
+    found = client.request("GET", f"/uploads/{quote(upload, safe='')}")
+    return {int(file["index"]): int(file["received"]) for file in found.get("files", [])}
 
 
-def _pieces(path: Path) -> Iterator[bytes]:
+class _Count:
+    """Bytes sent of all bytes; told after every piece."""
+
+    def __init__(self, total: int, progress: Progress | None):
+        self.total = total
+        self.done = 0  # of the files that are whole
+        self._progress = progress
+
+    def tell(self, within_file: int) -> None:
+        if self._progress is not None:
+            self._progress(self.done + within_file, self.total)
+
+
+def _send_file(client: Client, upload: str, index: int, file: LocalFile, offset: int, count: _Count) -> None:
+    """Sends one file from `offset`; after a broken connection it goes on from what arrived."""
+    part = quote(upload, safe="")
+    for attempt in range(ATTEMPTS):
+        if offset > file.size:  # another file of this name was sent before: begin anew
+            offset = 0
+        if offset == file.size and offset > 0:
+            break
+        address = f"/uploads/{part}/files/{index}?name={quote(file.name, safe='')}&offset={offset}"
+        try:
+            client.request("PUT", address, content=_pieces(file.path, offset, count), timeout=SEND_TIMEOUT_S)
+            break
+        except LostError:
+            if attempt == ATTEMPTS - 1:
+                raise
+            time.sleep(min(2.0**attempt, 10.0) * FIRST_PAUSE_S)
+            offset = _arrived(client, upload, index, offset)
+    count.done += file.size
+    count.tell(0)
+
+
+def _arrived(client: Client, upload: str, index: int, before: int) -> int:
+    """What arrived of a file; the old offset while the service is still away."""
+    try:
+        return received(client, upload).get(index, 0)
+    except LostError:
+        return before
+
+
+def _pieces(path: Path, offset: int, count: _Count) -> Iterator[bytes]:
     with path.open("rb") as stream:
+        stream.seek(offset)
         while piece := stream.read(PIECE_BYTES):
             yield piece
+            offset += len(piece)
+            count.tell(offset)
