@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from salus.sdk.client import Client
 
 
+_opened: list[Client] = []
+
+
 def client() -> Client:
     """The client of the service on this home, or of SALUS_URL with SALUS_KEY."""
     import os
@@ -20,8 +23,17 @@ def client() -> Client:
     from salus.sdk.client import Client
 
     if os.environ.get("SALUS_URL"):
-        return Client(os.environ["SALUS_URL"], os.environ.get("SALUS_KEY"), os.environ.get("SALUS_MODEL_URL"))
-    return Client.local()
+        found = Client(os.environ["SALUS_URL"], os.environ.get("SALUS_KEY"), os.environ.get("SALUS_MODEL_URL"))
+    else:
+        found = Client.local()
+    _opened.append(found)
+    return found
+
+
+def close() -> None:
+    """Closes every client that a command opened."""
+    while _opened:
+        _opened.pop().close()
 
 
 def settings() -> Settings:

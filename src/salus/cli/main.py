@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from salus import __version__
-from salus.cli import data, doctor, endpoints, keys, launch, models, output, runs, service, settings, train
+from salus.cli import connection, data, doctor, endpoints, keys, launch, models, output, runs, service, settings, train
 
 app = typer.Typer(
     name="salus",
@@ -66,6 +66,8 @@ def main() -> None:
         sys.exit(1)
     except BrokenPipeError:
         sys.exit(1)
+    finally:
+        connection.close()
 
 
 if __name__ == "__main__":

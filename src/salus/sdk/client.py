@@ -42,6 +42,12 @@ class Client:
         control = f"http://{settings.host}:{settings.control_port}"
         return cls(control, key, f"http://{settings.host}:{settings.model_server_port}")
 
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
     def close(self) -> None:
         self._http.close()
 
