@@ -96,12 +96,12 @@ def test_launch_goes_from_a_file_to_a_curl_line(run: Run, service: FakeService, 
 
 
 def test_the_key_is_made_once_and_again_when_it_was_revoked(run: Run, service: FakeService, tmp_path: Path) -> None:
-    for made in (1, 1, 2):
+    for _ in range(2):
         assert run("launch", str(table(tmp_path)), "--target", "label").code == 0
-        assert len(service.keys) == made
-        service.keys[-1]["revoked"] = (
-            "2026-01-01T00:00:00Z" if len(service.keys) == 1 and made == 1 and service.runs.get("run_3") else None
-        )
+    assert len(service.keys) == 1
+    service.keys[0]["revoked"] = "2026-01-01T00:00:00Z"
+    run("launch", str(table(tmp_path)), "--target", "label")
+    assert len(service.keys) == 2
 
 
 def test_pictures_are_sent_as_they_are(run: Run, service: FakeService, tmp_path: Path) -> None:
@@ -111,10 +111,7 @@ def test_pictures_are_sent_as_they_are(run: Run, service: FakeService, tmp_path:
         (tmp_path / "pets" / name).write_bytes(PNG)
     told = run("launch", str(tmp_path / "pets"), "--target", "label", "--json")
     line = str(json.loads(told.out)["curl"])
-    assert (
-        f"--data-binary @{tmp_path}/pets/testing/cat/b b.png" in shlex.split(line.replace(" @", " @"))
-        or "b b.png" in line
-    )
+    assert f"@{tmp_path}/pets/testing/cat/b b.png" in shlex.split(line)
     subprocess.run(["sh", "-c", line], capture_output=True, check=True, timeout=20)
     assert service.requests[-1][1:] == ("image/png", PNG)
 
