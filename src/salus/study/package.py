@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import platform
+import secrets
+import shutil
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -10,16 +11,18 @@ from typing import Any
 
 import numpy as np
 
-from salus.bundle.read import Bundle
+from salus.bundle.read import Bundle, open_folder
 from salus.bundle.sign import Signer
 from salus.bundle.write import write_bundle
 from salus.core.context import Context
-from salus.core.durable import publish_folder
+from salus.core.durable import sync_folder
+from salus.core.nouns import Column, Role
 from salus.core.specs import TrainSpec
 from salus.data.encoding import encode_columns
 from salus.data.kinds import kind_named
 from salus.data.version import DataVersion
 from salus.evaluation.card import model_card
+from salus.evaluation.metrics import softmax
 from salus.evaluation.report.html import render
 from salus.inference.examples import make_examples
 from salus.inference.verify import verify_in_fresh_process
@@ -56,3 +59,86 @@ def examples_for(material: Material, seed: int) -> tuple[list[dict[str, Any]], d
         for column in material.schema.inputs
     }
     return rows, encode_columns(material.schema.inputs, values)
+
+
+def draft(package: Package, folder: Path) -> Bundle:
+    """The bundle without a report, to be measured."""
+    return _write(package, {}, folder, None)
+
+
+def publish(package: Package, report: dict[str, Any], output: Path, signer: Signer | None, context: Context) -> Bundle:
+    """Writes the bundle with its report beside `output`, verifies it in a fresh process, and renames it into place."""
+    beside = output.with_name(f".{output.name}.{secrets.token_hex(6)}.unverified")
+    try:
+        _write(package, report, beside, signer)
+        verified = verify_in_fresh_process(beside)
+        context.stop_if_asked("publishing")
+        beside.rename(output)
+    except BaseException:
+        shutil.rmtree(beside, ignore_errors=True)
+        raise
+    sync_folder(output.parent)
+    bundle = open_folder(output)
+    context.event("published", bundle_hash=bundle.bundle_hash, model_hash=bundle.manifest.model_hash, verified=verified)
+    return bundle
+
+
+def _write(package: Package, report: dict[str, Any], folder: Path, signer: Signer | None) -> Bundle:
+    task, best = package.material.task, package.best
+    answers = {task.output: _answers(best).tolist()}
+    return write_bundle(
+        folder,
+        task=task.name,
+        schema=_served_schema(package),
+        outputs=[task.output, "scores"] if task.classification else [task.output],
+        graphs={"main": add_calibration(best.graph, best.temperature)},
+        examples={"rows": package.example_rows, "answers": answers},
+        report=report,
+        report_html=render(report) if report else "",
+        card=model_card(report) if report else "",
+        calibration=None if best.temperature is None else {"method": "temperature", "temperature": best.temperature},
+        metrics=report.get("metrics", {}),
+        lineage=_lineage(package),
+        signer=signer,
+    )
+
+
+def _answers(best: Candidate) -> np.ndarray:
+    """What the trainer's own library says to the examples, calibrated as the graph is."""
+    if best.temperature is None:
+        return best.example_answers
+    return softmax(best.example_answers / best.temperature)
+
+
+def _served_schema(package: Package) -> Any:
+    """The schema with the states that answering needs; other columns keep their names only."""
+    columns = tuple(
+        column
+        if column.role in (Role.INPUT, Role.TARGET)
+        else Column(name=column.name, kind=column.kind, role=column.role)
+        for column in package.material.schema.columns
+    )
+    return package.material.schema.model_copy(update={"columns": columns})
+
+
+def _lineage(package: Package) -> dict[str, Any]:
+    return {
+        "data_name": package.data_name,
+        "data_version": package.version.hash,
+        "split": package.material.splits.digest,
+        "seed": package.spec.seed,
+        "spec": package.spec.model_dump(mode="json"),
+        "learner": package.best.learner,
+        "config": package.best.config,
+        "libraries": _libraries(),
+    }
+
+
+def _libraries() -> dict[str, str]:
+    found = {}
+    for name in LIBRARIES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found

@@ -19,6 +19,7 @@ from salus.data.encoding import encode_columns
 from salus.data.findings import find_for_training
 from salus.data.kinds import kind_named
 from salus.data.kinds.base import Values
+from salus.data.kinds.category import label_of
 from salus.data.split import Splits, split_rows
 from salus.data.version import DataVersion
 from salus.learners.base import Part, Prepared
@@ -131,7 +132,16 @@ def assign_roles(version: DataVersion, spec: TrainSpec) -> tuple[Column, ...]:
     columns = tuple(c.model_copy(update={"role": roles.get(c.name, _left(c, spec))}) for c in found)
     if not any(c.role is Role.INPUT for c in columns):
         raise SalusError("no_inputs", where="the data", found=", ".join(names)[:300])
-    return columns
+    return _pictures_alone(columns)
+
+
+def _pictures_alone(columns: tuple[Column, ...]) -> tuple[Column, ...]:
+    """Beside pictures, plain columns are left out: no learner joins them yet."""
+    if not any(c.role is Role.INPUT and c.kind == "image" for c in columns):
+        return columns
+    return tuple(
+        c.model_copy(update={"role": Role.IGNORE}) if c.role is Role.INPUT and c.kind != "image" else c for c in columns
+    )
 
 
 def _left(column: Column, spec: TrainSpec) -> Role:
@@ -146,7 +156,7 @@ def _target_column(version: DataVersion, name: str, columns: tuple[Column, ...])
         raise SalusError("bad_target", where=f"target '{name}'", found=column.kind)
     values = version.columns([name])[name]
     if column.kind == "number" and _names_classes(np.asarray(values), columns):
-        labels = [None if np.isnan(value) else f"{value:g}" for value in values]
+        labels = [None if np.isnan(value) else label_of(float(value)) for value in values]
         return column.model_copy(update={"kind": "category"}), labels
     return column, kind_named(column.kind).column_values(values, f"column '{name}'")
 
@@ -178,7 +188,7 @@ def _codes(version: DataVersion, name: str | None, rows: np.ndarray) -> np.ndarr
     if name is None:
         return None
     raws = version.take([name], rows)[name]
-    labels = [f"{raw:g}" if isinstance(raw, float) else str(raw) for raw in raws]
+    labels = [label_of(raw) if isinstance(raw, float) else str(raw) for raw in raws]
     return np.unique(np.asarray(labels, dtype=str), return_inverse=True)[1].astype(np.int64)
 
 
