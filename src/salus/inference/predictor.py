@@ -79,7 +79,10 @@ class Predictor:
         """One prediction a row."""
         if not _rows_of(values):
             return []
-        return self.task.decode(self._run(values, [self.task.output])[0], self._states, self._targets)
+        raw = self._run(values, [self.task.output])[0]
+        if not np.isfinite(raw).all():
+            raise SalusError("engine_failed", found="an answer that is not finite")
+        return self.task.decode(raw, self._states, self._targets)
 
     def _run(self, values: Mapping[str, Values], outputs: list[str]) -> list[np.ndarray]:
         rows = _rows_of(values)
