@@ -10,10 +10,11 @@ from salus.evaluation.metrics import score, softmax
 
 LOWEST, HIGHEST = 0.05, 20.0
 BINS = 10
+PRIOR_DEVIATION = 0.25  # of log T: few rows that happen to be all right must not make a model sure of everything
 
 
 def fit_temperature(scores: np.ndarray, target: np.ndarray) -> float:
-    """The T of softmax(scores / T) with the least log loss on these rows, by golden section over log T."""
+    """The T of softmax(scores / T) with the least log loss on these rows and a prior at T = 1, by golden section over log T."""
     low, high = np.log(LOWEST), np.log(HIGHEST)
     golden = (np.sqrt(5) - 1) / 2
     left, right = high - golden * (high - low), low + golden * (high - low)
@@ -52,4 +53,5 @@ def reliability(probabilities: np.ndarray, target: np.ndarray) -> dict[str, Any]
 
 
 def _loss(scores: np.ndarray, target: np.ndarray, log_temperature: float) -> float:
-    return score("log_loss", softmax(scores / np.exp(log_temperature)), target)
+    doubt = log_temperature**2 / (2 * PRIOR_DEVIATION**2 * len(target))
+    return score("log_loss", softmax(scores / np.exp(log_temperature)), target) + doubt

@@ -31,6 +31,6 @@ def learner_named(name: str) -> type[Learner]:
     if package and importlib.util.find_spec(package) is None:
         raise SalusError("extra_missing", where=f"the learner {name}", found=package, extra=extra)
     module, _, attribute = LEARNERS[name].partition(":")
-    learner = getattr(importlib.import_module(module), attribute)
+    learner: type[Learner] = getattr(importlib.import_module(module), attribute)
     assert issubclass(learner, Learner)
     return learner

@@ -25,6 +25,7 @@ from salus.learners.table_codes import TableCodes
 from salus.learners.trees import ensemble_graph, parse_trees
 
 MEASURED_TREES = 8
+THREADED_CELLS = 200_000  # below this, threads wait for each other longer than they work
 NODE_BYTES = 60  # of the exported graph, a node or leaf
 SMALL_ROWS = 2000
 
@@ -179,7 +180,7 @@ class Boosting(Learner):
             "seed": prepared.seed,
             "deterministic": True,
             "force_row_wise": True,
-            "num_threads": prepared.threads,
+            "num_threads": prepared.threads if _cells(prepared) > THREADED_CELLS else 1,
             "verbosity": -1,
         } | ({"num_class": prepared.classes} if prepared.classification and prepared.classes > 2 else {})
 
@@ -193,6 +194,10 @@ class _Silent(Context):
 
     def should_stop(self) -> bool:
         return self._outer.should_stop()
+
+
+def _cells(prepared: Prepared) -> int:
+    return sum(feed.size for feed in prepared.train.feeds.values())
 
 
 def _objective(prepared: Prepared) -> str:

@@ -28,12 +28,16 @@ UNSEEN = 20.0  # how far below the others a class without train rows is scored
 MAX_MATRIX_BYTES = 2**30
 
 
+FOLDED_ROWS = 3000
+FOLDS = 5
+
+
 class LinearConfig(LearnerConfig):
     penalties: tuple[float, ...] = Field(
         (0.01, 0.1, 1.0, 10.0, 100.0),
         min_length=1,
         max_length=20,
-        description="strengths of the L2 penalty to choose from on validation rows",
+        description="strengths of the L2 penalty to choose from on rows held out",
     )
     max_iterations: int = Field(300, ge=1, le=100_000, description="most steps of the solver for one penalty")
     max_rows: int = Field(1_000_000, ge=10, description="train rows beyond this are left out by chance")
@@ -97,20 +101,36 @@ class Linear(Learner):
         part = some_rows(prepared.train, self.config.max_rows, prepared.seed)
         tabular = Tabular.fit(part.feeds, prepared.schema)
         matrix = tabular.matrix(part.feeds, len(part))
-        validation = tabular.matrix(prepared.validation.feeds, len(prepared.validation))
-        best: tuple[float, float, np.ndarray, np.ndarray] | None = None
-        losses = {}
+        losses = self._losses(matrix, part, tabular, prepared, context)
+        penalty = min(losses, key=lambda tried: losses[tried])
+        weights, intercepts = self._solve(matrix, part.target, penalty, prepared)
+        named = {f"{tried:g}": round(loss, 6) for tried, loss in losses.items()}
+        details = {"penalty": penalty, "losses": named, "columns": tabular.width, "rows": len(part)}
+        return LinearFitted(tabular, weights, intercepts, prepared.classification, details)
+
+    def _losses(
+        self, matrix: np.ndarray, part: Part, tabular: Tabular, prepared: Prepared, context: Context
+    ) -> dict[float, float]:
+        """The loss of each penalty: on validation rows, and with few rows over folds of train instead, since few validation rows choose badly."""
+        if len(part) > FOLDED_ROWS:
+            validation = tabular.matrix(prepared.validation.feeds, len(prepared.validation))
+            pairs = [(np.arange(len(part)), (validation, prepared.validation.target))]
+        else:
+            pairs = []
+            for fold in _folds(part, prepared):
+                inside = np.flatnonzero(fold)
+                pairs.append((np.flatnonzero(~fold), (matrix[inside], part.target[inside])))
+        losses: dict[float, float] = {}
         for penalty in self.config.penalties:
-            context.stop_if_asked("learning the linear model")
-            weights, intercepts = self._solve(matrix, part.target, penalty, prepared)
-            loss = _loss(validation @ weights + intercepts, prepared.validation.target, prepared.classification)
-            losses[f"{penalty:g}"] = round(loss, 6)
-            context.event("step", learner=self.name, penalty=penalty, loss=loss)
-            if best is None or loss < best[0]:
-                best = (loss, penalty, weights, intercepts)
-        assert best is not None
-        details = {"penalty": best[1], "validation_losses": losses, "columns": tabular.width, "rows": len(part)}
-        return LinearFitted(tabular, best[2], best[3], prepared.classification, details)
+            total, rows = 0.0, 0
+            for train, (held_out, truth) in pairs:
+                context.stop_if_asked("learning the linear model")
+                weights, intercepts = self._solve(matrix[train], part.target[train], penalty, prepared)
+                total += _loss(held_out @ weights + intercepts, truth, prepared.classification) * len(truth)
+                rows += len(truth)
+            losses[penalty] = total / rows
+            context.event("step", learner=self.name, penalty=penalty, loss=losses[penalty])
+        return losses
 
     def _solve(
         self, matrix: np.ndarray, target: np.ndarray, penalty: float, prepared: Prepared
@@ -130,6 +150,18 @@ class Linear(Learner):
             warnings.simplefilter("ignore")  # not converged: validation rows tell how good it is
             model = LogisticRegression(C=1 / penalty, max_iter=self.config.max_iterations).fit(matrix, target)
         return _spread(np.asarray(model.coef_, dtype=np.float64), np.asarray(model.intercept_), seen, prepared.classes)
+
+
+def _folds(part: Part, prepared: Prepared) -> list[np.ndarray]:
+    """Masks of the held-out rows of each fold: groups stay whole, every fold leaves at least two classes to learn from."""
+    generator = np.random.default_rng([prepared.seed, len(part)])
+    units = np.arange(len(part)) if part.groups is None else np.unique(part.groups, return_inverse=True)[1]
+    count = int(units.max()) + 1
+    of_unit = generator.permutation(count) % min(FOLDS, count)
+    masks = [of_unit[units] == fold for fold in range(min(FOLDS, count))]
+    if prepared.classification:
+        masks = [mask for mask in masks if len(np.unique(part.target[~mask])) > 1]
+    return masks or [np.arange(len(part)) % 2 == 0]
 
 
 def _spread(

@@ -54,7 +54,7 @@ def _metrics(report: Report, words: Mapping[str, str]) -> str:
         rows.append(
             f"<tr><td>{escape(name)}{wide}</td>" + "".join(f"<td class='n'>{cell}</td>" for cell in cells) + "</tr>"
         )
-        if 0 <= found["low"] and found["high"] <= 1 and name != "log_loss":
+        if found["low"] >= 0 and found["high"] <= 1 and name != "log_loss":
             bars.append((name, found["value"], found["low"], found["high"], nothing))
     head = _head([words["metric"]], [words["value"], words["interval"], words["nothing"]])
     plot = interval_bars(bars, 0.0, 1.0) if report["confusion"] and bars else ""
