@@ -10,11 +10,13 @@ from salus.core.errors import SalusError
 NAME_PATTERN = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 # Crockford's base 32: no letters that look like digits.
+_PAIRS = [first + second for first in _ALPHABET for second in _ALPHABET]  # ten bits each: every request has an id
 
 
 def new_id(prefix: str) -> str:
     """A fresh id such as `run_7m2k...`: 80 random bits behind a word that says what it names."""
-    return f"{prefix}_" + "".join(secrets.choice(_ALPHABET) for _ in range(16))
+    bits = secrets.randbits(80)
+    return f"{prefix}_" + "".join([_PAIRS[bits >> shift & 1023] for shift in range(0, 80, 10)])
 
 
 def check_name(name: str, where: str) -> str:

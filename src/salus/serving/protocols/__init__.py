@@ -1,0 +1,1 @@
+"""What a body means, one file a protocol. None of them knows sockets or threads."""
