@@ -83,6 +83,7 @@ class Linear(Learner):
         rows = len(prepared.train)
         sample = min(rows, SAMPLE_ROWS)
         small = config.model_copy(update={"penalties": (1.0,), "max_iterations": 20, "max_rows": sample})
+        cls(small.model_copy(update={"max_rows": 100, "max_iterations": 1})).fit(prepared, Context())  # imports
         started = time.monotonic()
         cls(small).fit(prepared, Context())
         row_steps_per_s = sample * 20 / max(time.monotonic() - started, 1e-3)
