@@ -1,8 +1,9 @@
-"""What the fixed convolution kernels of MiniRocket see in a window (Dempster, Schmidt and Webb 2021), and four plain figures a channel.
+"""What the kernels of MiniRocket (Dempster, Schmidt and Webb 2021) see in a window, and four plain figures a channel.
 
 84 kernels of length 9 with weights -1 and 2, at several dilations, over random subsets of the channels; a feature is how
-many steps answer above a bias. Windows are rounded to whole numbers first, small enough that float32 adds them without
-error: numpy, the graph and any other machine count exactly the same steps. Does not know rows or targets.
+many steps answer above a bias. Changes from step to step are channels too, as in MultiRocket. Windows are rounded to
+whole numbers first, small enough that float32 adds them without error: numpy, the graph and any other machine count
+exactly the same steps. Does not know rows or targets.
 """
 
 from __future__ import annotations
@@ -52,11 +53,11 @@ class Kernels:
     def fit(cls, windows: np.ndarray, features: int, seed: int) -> Kernels:
         """Kernels that give about `features` features."""
         generator = np.random.default_rng(seed)
-        channels, steps = windows.shape[1:]
+        channels, steps = 2 * windows.shape[1], windows.shape[2]
         limit = float(min(MOST_STEPS_A_DEVIATION * DEVIATIONS, EXACT // (12 * channels), EXACT // (2 * steps)) - 1)
         sample = windows[np.sort(generator.permutation(len(windows))[:2000])].astype(np.float64)
-        deviations = np.maximum(sample.std(axis=(0, 2)), 1e-12)
-        means, scales = sample.mean(axis=(0, 2)), limit / DEVIATIONS / deviations
+        spreads = np.concatenate([sample.std(axis=(0, 2)), np.sqrt((_changes(sample) ** 2).mean(axis=(0, 2)))])
+        means, scales = sample.mean(axis=(0, 2)), limit / DEVIATIONS / np.maximum(spreads, 1e-12)
         bare = cls(means.astype(np.float32)[:, None], scales.astype(np.float32)[:, None], limit, steps, ())
         sizes = _dilations(steps, max(1, features // len(KERNELS)))
         dilations, used = [], 0
@@ -71,8 +72,10 @@ class Kernels:
         return cls(bare.means, bare.scales, limit, steps, tuple(dilations))
 
     def whole(self, windows: np.ndarray) -> np.ndarray:
-        """Windows as whole numbers in float32."""
-        rounded: np.ndarray = np.clip(np.rint((windows - self.means) * self.scales), -self.limit, self.limit)
+        """Channels and their changes from step to step, as whole numbers in float32 (W, 2C, T)."""
+        with np.errstate(over="ignore"):
+            both = np.concatenate([windows - self.means, _changes(windows)], axis=1) * self.scales
+        rounded: np.ndarray = np.clip(np.rint(both), -self.limit, self.limit)
         return rounded
 
     def features(self, windows: np.ndarray, threads: int, pause: Callable[[], None] = lambda: None) -> np.ndarray:
@@ -88,12 +91,11 @@ class Kernels:
 
     @property
     def width(self) -> int:
-        return 4 * len(self.means) + sum(dilation.biases.size for dilation in self.dilations)
+        return 4 * len(self.scales) + sum(dilation.biases.size for dilation in self.dilations)
 
     def _chunk(self, windows: np.ndarray) -> np.ndarray:
         whole = self.whole(windows)
-        moves = np.abs(whole[:, :, 1:] - whole[:, :, :-1])
-        parts = [whole.sum(axis=2), whole.max(axis=2), whole.min(axis=2), moves.sum(axis=2)]
+        parts = [whole.sum(axis=2), whole.max(axis=2), whole.min(axis=2), np.abs(whole).sum(axis=2)]
         ones = np.ones(self.steps, dtype=np.float32)
         for dilation in self.dilations:
             answers = _convolve(whole, dilation.weights, dilation.step)
@@ -103,22 +105,9 @@ class Kernels:
 
     def feature_nodes(self, builder: GraphBuilder) -> str:
         """The same features as a graph value (windows, P)."""
-        channels = len(self.means)
-        series = builder.feed("series", np.float32, ("windows", channels, self.steps))
-        scaled = builder.node(
-            "Mul", builder.node("Sub", series, builder.constant(self.means)), builder.constant(self.scales)
-        )
-        whole = builder.node(
-            "Clip", builder.node("Round", scaled), builder.constant(-self.limit), builder.constant(self.limit)
-        )
-        last = builder.constant([2], np.int64)
-        later, earlier = (
-            builder.node("Slice", whole, builder.constant([a], np.int64), builder.constant([b], np.int64), last)
-            for a, b in ((1, self.steps), (0, self.steps - 1))
-        )
-        moves = builder.node("Abs", builder.node("Sub", later, earlier))
+        last, whole = builder.constant([2], np.int64), self._whole_nodes(builder)
         parts = [builder.node(f"Reduce{kind}", whole, last, keepdims=0) for kind in ("Sum", "Max", "Min")]
-        parts.append(builder.node("ReduceSum", moves, last, keepdims=0))
+        parts.append(builder.node("ReduceSum", builder.node("Abs", whole), last, keepdims=0))
         for dilation in self.dilations:
             pad = dilation.step * (LENGTH // 2)
             answers = builder.node(
@@ -128,6 +117,24 @@ class Kernels:
                 above = builder.node("Greater", answers, builder.constant(biases[:, None]))
                 parts.append(builder.node("ReduceSum", builder.node("Cast", above, to=1), last, keepdims=0))
         return builder.node("Concat", *parts, axis=1)
+
+    def _whole_nodes(self, builder: GraphBuilder) -> str:
+        series = builder.feed("series", np.float32, ("windows", len(self.means), self.steps))
+        last = builder.constant([2], np.int64)
+        later, earlier = (
+            builder.node("Slice", series, builder.constant([a], np.int64), builder.constant([b], np.int64), last)
+            for a, b in ((1, self.steps), (0, self.steps - 1))
+        )
+        first = builder.constant([0, 0, 1, 0, 0, 0], np.int64)
+        changes = builder.node("Pad", builder.node("Sub", later, earlier), first, builder.constant(0.0))
+        both = builder.node("Concat", builder.node("Sub", series, builder.constant(self.means)), changes, axis=1)
+        rounded = builder.node("Round", builder.node("Mul", both, builder.constant(self.scales)))
+        return builder.node("Clip", rounded, builder.constant(-self.limit), builder.constant(self.limit))
+
+
+def _changes(windows: np.ndarray) -> np.ndarray:
+    """From step to step, 0 at the first."""
+    return np.pad(windows[:, :, 1:] - windows[:, :, :-1], ((0, 0), (0, 0), (1, 0)))
 
 
 def _convolve(whole: np.ndarray, weights: np.ndarray, step: int) -> np.ndarray:
