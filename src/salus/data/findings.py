@@ -45,7 +45,8 @@ def find_for_training(
     version: DataVersion, schema: Schema, rows: np.ndarray, target: np.ndarray, splits: Splits
 ) -> tuple[Finding, ...]:
     """Findings of the data with its roles: leaks, overlaps, labels. `target` is aligned with `rows`."""
-    findings = list(version.findings)
+    roles = {column.name: column.role for column in schema.columns}
+    findings = [found for found in version.findings if _still_true(found, roles)]
     names = [column.name for column in schema.targets]
     if len(rows) < version.rows:
         findings.append(
@@ -56,6 +57,13 @@ def find_for_training(
         findings += _leaks(version, schema, rows, target)
     findings += _overlap(version, schema, rows, splits)
     return tuple(findings)
+
+
+def _still_true(finding: Finding, roles: dict[str, Role]) -> bool:
+    """A hint that the person has followed already is no finding any more; nor is one about a column that is left out."""
+    if finding.code == "possible_group":
+        return roles[finding.columns[0]] is not Role.GROUP
+    return finding.code != "constant_column" or roles[finding.columns[0]] is Role.INPUT
 
 
 def possible_groups(array: pa.ChunkedArray, column: Column) -> list[Finding]:

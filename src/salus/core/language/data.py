@@ -10,6 +10,13 @@ MESSAGES = {
         "Send a JSON number; text is never turned into numbers silently.",
         "请发送 JSON 数值；文本不会被悄悄转换为数值。",
     ),
+    "not_finite": Message(
+        422,
+        "{where}: expected finite numbers, or null for a missing value; found {found}.",
+        "{where}：应为有限数，缺失值用 null 表示；实际为 {found}。",
+        "Replace NaN and infinity by null.",
+        "请用 null 代替 NaN 和无穷大。",
+    ),
     "not_a_category": Message(
         422,
         "{where}: expected a label (text, true/false or a whole number) or null; found {found}.",

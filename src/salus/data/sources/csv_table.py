@@ -22,6 +22,8 @@ MAX_COLUMNS = 10_000
 MAX_LINE_BYTES = 2**20
 MISSING = ["", "NA", "N/A", "NaN", "nan", "null", "NULL", "None", "?"]
 
+csv.field_size_limit(2 * MAX_LINE_BYTES)  # its own limit is below ours
+
 
 class CsvTable(Source):
     name = "csv"
@@ -75,7 +77,9 @@ def text_of(file: Path, encoding: str) -> bytes:
         ) from None
     if "\r" in text and "\n" not in text:
         text = text.replace("\r", "\n")
-    return content if encoding == "utf-8" and "\r\n" not in text[:1] and "\n" in text else text.encode()
+    elif encoding == "utf-8":
+        return content
+    return text.removeprefix("\ufeff").encode()
 
 
 def _header(content: bytes, file: Path, named: str | None) -> tuple[list[str], str]:

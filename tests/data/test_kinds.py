@@ -1,0 +1,164 @@
+"""The kinds, through their contract and at their edges."""
+
+from __future__ import annotations
+
+import base64
+import io
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image as Pillow
+
+from salus.core.errors import SalusError
+from salus.data.kinds import kind_named
+from salus.data.kinds.base import Kind
+from salus.data.kinds.image import decode, picture_shape
+from salus.data.windows import MAX_WINDOWS, choose_window, cut, fill, starts
+from salus.testing.kind import KindContract
+
+
+def picture(size: tuple[int, int] = (6, 4), mode: str = "RGB", suffix: str = "PNG", **options: Any) -> bytes:
+    stream = io.BytesIO()
+    pixels = np.random.default_rng(0).integers(0, 256, (size[1], size[0], 3), dtype=np.uint8)
+    Pillow.fromarray(pixels).convert(mode).save(stream, format=suffix, **options)
+    return stream.getvalue()
+
+
+class TestNumber(KindContract):
+    def kind(self) -> Kind:
+        return kind_named("number")
+
+    def good(self) -> list[Any]:
+        return [1, 2.5, None, -3, 1e6, 0]
+
+    def bad(self) -> list[Any]:
+        return ["1", True, [1], {}, math.inf, 1e300]
+
+
+class TestCategory(KindContract):
+    def kind(self) -> Kind:
+        return kind_named("category")
+
+    def good(self) -> list[Any]:
+        return ["a", "b", None, "a", "a", "b"]
+
+    def bad(self) -> list[Any]:
+        return [[1], {}, math.nan]
+
+
+class TestImage(KindContract):
+    def kind(self) -> Kind:
+        return kind_named("image")
+
+    def good(self) -> list[Any]:
+        return [picture(), None, picture(mode="L"), picture(suffix="JPEG"), picture(), picture(suffix="BMP")]
+
+    def bad(self) -> list[Any]:
+        return [3, "not base64!", [1], {"url": "x"}]
+
+
+class TestSeries(KindContract):
+    def kind(self) -> Kind:
+        return kind_named("series")
+
+    def good(self) -> list[Any]:
+        return [[1.0] * 20, None, [1, 2, None] * 10, list(range(50)), [0.5] * 20, [3.0] * 9]
+
+    def bad(self) -> list[Any]:
+        return [[], "12", ["a"], 4, [True]]
+
+
+def test_labels_of_numbers_keep_all_their_digits() -> None:
+    assert kind_named("category").read(1234567.0, "x") == "1234567"
+    assert kind_named("category").read(0.1, "x") == "0.1"
+
+
+def test_unknown_and_missing_labels_have_codes_of_their_own() -> None:
+    kind = kind_named("category")
+    codes = kind.encode(["b", None, "never seen", "a"], {"levels": ["a", "b"]})["column"]
+    assert codes.tolist() == [3, 0, 1, 2]
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB", "RGBA", "CMYK", "P", "1", "LA"])
+def test_pictures_of_any_mode_become_three_bytes_a_pixel(mode: str) -> None:
+    suffix = "TIFF" if mode == "CMYK" else "PNG"
+    pixels = decode(picture(mode=mode, suffix=suffix), {"height": 4, "width": 6, "channels": 3}, "x")
+    assert pixels.shape == (4, 6, 3) and pixels.dtype == np.uint8
+
+
+def test_sixteen_bit_pictures_keep_their_light() -> None:
+    stream = io.BytesIO()
+    Pillow.fromarray(np.full((4, 6), 40_000, dtype=np.uint16)).save(stream, format="PNG")
+    pixels = decode(stream.getvalue(), {"height": 4, "width": 6, "channels": 1}, "x")
+    assert set(pixels.ravel()) == {40_000 >> 8}
+
+
+def test_turned_photographs_stand_upright() -> None:
+    exif = Pillow.Exif()
+    exif[0x0112] = 6
+    turned = picture(size=(8, 4), suffix="JPEG", exif=exif)
+    assert picture_shape(turned) == (8, 4, 3)
+
+
+@pytest.mark.parametrize(
+    ("content", "code"),
+    [
+        (b"", "not_a_picture"),
+        (b"\x89PNG\r\n\x1a\n", "not_a_picture"),
+        (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "not_a_picture"),
+        (picture(size=(300, 300))[:-2000], "picture_truncated"),
+        (picture(size=(300, 300), suffix="JPEG")[:-3000], "picture_truncated"),
+    ],
+)
+def test_what_is_no_whole_picture_is_refused(content: bytes, code: str) -> None:
+    with pytest.raises(SalusError) as caught:
+        decode(content, {"height": 4, "width": 6, "channels": 3}, "row 3")
+    assert caught.value.code == code and "row 3" in caught.value.detail()
+
+
+def test_giant_pictures_are_refused_from_their_header() -> None:
+    stream = io.BytesIO()
+    Pillow.new("1", (30_000, 30_000)).save(stream, format="PNG")
+    with pytest.raises(SalusError) as caught:
+        picture_shape(stream.getvalue())
+    assert caught.value.code == "picture_too_large"
+
+
+def test_animations_are_refused() -> None:
+    stream = io.BytesIO()
+    frames = [Pillow.new("RGB", (8, 8), colour) for colour in ("red", "blue")]
+    frames[0].save(stream, format="GIF", save_all=True, append_images=frames[1:])
+    with pytest.raises(SalusError) as caught:
+        picture_shape(stream.getvalue())
+    assert caught.value.code == "picture_animated"
+
+
+def test_base64_in_both_spellings_is_the_picture() -> None:
+    text = base64.b64encode(picture()).decode()
+    kind = kind_named("image")
+    assert kind.read(text, "x") == kind.read({"base64": text}, "x") == picture()
+
+
+def test_windows_cover_a_recording_and_never_more() -> None:
+    window, stride = choose_window([1000, 700, 2000])
+    assert (window, stride) == (256, 128)
+    assert starts(1000, window, stride)[-1] + window <= 1000
+    assert len(starts(10**6, window, stride)) == MAX_WINDOWS
+    assert choose_window([140, 140]) == (140, 140)
+
+
+def test_gaps_are_filled_with_what_was_there_before() -> None:
+    assert fill(np.array([np.nan, 1, np.nan, 3])).tolist() == [1, 1, 1, 3]
+    assert fill(np.array([np.nan, np.nan])).tolist() == [0, 0]
+    assert cut(np.array([1.0, 2.0]), 4, 2).tolist() == [[1, 2, 2, 2]]
+
+
+def test_channels_of_unequal_length_are_refused() -> None:
+    kind = kind_named("series")
+    state = {"window_steps": 4, "stride_steps": 2, "mean": 0.0, "deviation": 1.0}
+    encoded = {name: kind.encode([np.ones(n, dtype=np.float32)], state) for name, n in (("ax", 8), ("ay", 9))}
+    with pytest.raises(SalusError) as caught:
+        kind.join(encoded, {"ax": state, "ay": state})
+    assert caught.value.code == "series_unequal"
