@@ -142,10 +142,11 @@ def test_what_reaches_outside_or_holds_text_is_refused(name: str) -> None:
 
 
 def test_endless_nesting_is_refused() -> None:
+    made = [helper.make_tensor_value_info("made", TensorProto.FLOAT, ["B", 3])]
     node = helper.make_node("Identity", ["numbers"], ["made"])
-    for _ in range(30):
-        node = subgraph_with(node)
-        node.output[0] = "made"
+    for depth in range(30):
+        inner = helper.make_graph([node], f"inner {depth}", [], made)
+        node = helper.make_node("If", ["yes"], ["made"], then_branch=inner)
     node.output[0] = "scores"
     refusal(model_of(node).SerializeToString())
 

@@ -26,7 +26,7 @@ from salus.bundle.manifest import (
 )
 from salus.bundle.sign import key_id, signer_of
 from salus.core.errors import SalusError
-from salus.core.wire import digest, file_digest, parse_json
+from salus.core.wire import canonical, digest, file_digest, parse_json
 
 MAX_SIGNATURE_BYTES = 4096
 MAX_FILES = 1000
@@ -129,7 +129,8 @@ def _check_signature(files: Mapping[str, Path], manifest: bytes, trusted: Sequen
         return None
     content = _read(files[SIGNATURE], SIGNATURE, MAX_SIGNATURE_BYTES)
     try:
-        signed_by = signer_of(parse_json(content, SIGNATURE), manifest)
+        parsed = parse_json(content, SIGNATURE)
+        signed_by = signer_of(parsed, manifest) if canonical(parsed) == content else None
     except SalusError:
         signed_by = None
     if signed_by is None:

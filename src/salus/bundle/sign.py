@@ -7,6 +7,7 @@ Knows keys and bytes. Does not know what the bytes mean.
 from __future__ import annotations
 
 import os
+import re
 import stat
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +30,8 @@ from salus.core.wire import canonical, digest
 ALGORITHM = "ed25519"
 BUNDLE = "bundle"
 MAX_KEY_BYTES = 4096
+_KEY = re.compile(r"[0-9a-f]{64}")
+_SIGNATURE = re.compile(r"[0-9a-f]{128}")
 
 
 @dataclass(frozen=True)
@@ -114,6 +117,8 @@ def signer_of(signature_file: Any, message: bytes, purpose: str = BUNDLE) -> str
     if not all(isinstance(value, str) for value in signature_file.values()) or signature_file["algorithm"] != ALGORITHM:
         return None
     public_key: str = signature_file["key"]
+    if not (_KEY.fullmatch(public_key) and _SIGNATURE.fullmatch(signature_file["signature"])):
+        return None  # one spelling for one signature
     if not is_signed(message, signature_file["signature"], public_key, purpose):
         return None
     return public_key if signature_file["key_id"] == key_id(public_key) else None
