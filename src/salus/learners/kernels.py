@@ -80,9 +80,12 @@ class Kernels:
 
     def features(self, windows: np.ndarray, threads: int, pause: Callable[[], None] = lambda: None) -> np.ndarray:
         """Float32 (W, P), whole numbers. `pause` is called between chunks."""
+        from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
         starts = range(0, len(windows), CHUNK_WINDOWS)
         parts = []
-        with ThreadPoolExecutor(max_workers=max(1, threads)) as pool:
+        # The threads are ours: those of the BLAS below them would only wait for each other.
+        with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(max_workers=max(1, threads)) as pool:
             for group in range(0, len(starts), 8):
                 pause()
                 chosen = [windows[s : s + CHUNK_WINDOWS] for s in starts[group : group + 8]]
