@@ -86,10 +86,10 @@ class Linear(Learner):
         cls(small.model_copy(update={"max_rows": 100, "max_iterations": 1})).fit(prepared, Context())  # imports
         started = time.monotonic()
         cls(small).fit(prepared, Context())
-        row_steps_per_s = sample * 20 / max(time.monotonic() - started, 1e-3)
+        row_steps_per_s = sample * 20 * _solves(sample, 1) / max(time.monotonic() - started, 1e-3)
         width = Tabular.fit(prepared.train.feeds, prepared.schema).width
         # Few penalties need all their steps: about a third of them on average.
-        steps = len(config.penalties) * config.max_iterations / 3
+        steps = _solves(rows, len(config.penalties)) * config.max_iterations / 3
         affordable = int(min(row_steps_per_s * budget_s / steps, MAX_MATRIX_BYTES / (4 * max(width, 1))))
         values = {"max_rows": max(1000, min(rows, affordable))} | dict(options)
         return Proposal(
@@ -151,6 +151,11 @@ class Linear(Learner):
             warnings.simplefilter("ignore")  # not converged: validation rows tell how good it is
             model = LogisticRegression(C=1 / penalty, max_iter=self.config.max_iterations).fit(matrix, target)
         return _spread(np.asarray(model.coef_, dtype=np.float64), np.asarray(model.intercept_), seen, prepared.classes)
+
+
+def _solves(rows: int, penalties: int) -> int:
+    """How many times the solver runs: every penalty on every fold, and once more for the best."""
+    return penalties * (FOLDS if rows <= FOLDED_ROWS else 1) + 1
 
 
 def _folds(part: Part, prepared: Prepared) -> list[np.ndarray]:
