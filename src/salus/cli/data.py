@@ -25,7 +25,11 @@ def add(
     """Upload data, check it and keep it as an immutable version."""
     client = connection.running_client(as_json)
     run = progress.add_data(client, path, name, options(delimiter, kind), as_json)
-    output.show(run["result"] or {}, as_json)
+    result = run["result"] or {}
+    output.show(result, as_json)
+    if not as_json and result.get("data_set"):
+        for finding in client.data_set(result["data_set"])["versions"][0].get("findings") or []:
+            output.say(finding_line(finding))
 
 
 @app.command("list")

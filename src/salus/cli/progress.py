@@ -110,8 +110,14 @@ def sentence(name: str, fields: Json) -> str | None:
             return f"  bundle {str(fields.get('bundle_hash', ''))[:12]} published and verified in a fresh process"
         case "cut":
             return f"  the clock ran out: {fields.get('skipped')} fit(s) of the plan were skipped"
-        case "attempt" | "retry":
-            return f"  started again: {fields.get('reason', '')}"
+        case "reading":
+            return f"  reading {fields['source']}" if "source" in fields else None
+        case "started_again":
+            return f"  started again (attempt {fields.get('attempt')}): it goes on from what it kept"
         case "step":
-            return "  " + ", ".join(f"{key} {value}" for key, value in fields.items())
+            return "  " + ", ".join(f"{key} {_short(value)}" for key, value in fields.items())
     return None
+
+
+def _short(value: Any) -> Any:
+    return f"{value:.4g}" if isinstance(value, float) else value

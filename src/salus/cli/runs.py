@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -78,11 +78,21 @@ def save_report(client: Client, run: str) -> Path:
     return page
 
 
-def report_lines(report: dict[str, object]) -> list[str]:
-    """The main figures: metric, value, interval, beside the do-nothing baseline."""
+def headline(report: dict[str, Any]) -> str:
+    """How good the model is, in one sentence."""
+    found = report["headline"]
+    interval, nothing = found["interval"], found.get("baseline")
+    who = f"{found.get('rows')} rows" + (f" of {found['groups']} people or groups" if found.get("groups") else "")
+    wide = ", wide: only few" if interval.get("wide") else ""
+    beside = f"; doing nothing gives {nothing:.3g}" if isinstance(nothing, int | float) else ""
+    between = f"95 % interval {interval['low']:.3g} to {interval['high']:.3g}{wide}"
+    return f"On {who} it never saw: {found['metric']} {interval['value']:.3g} ({between}){beside}."
+
+
+def report_lines(report: dict[str, Any]) -> list[str]:
+    """The headline, then the figures: metric, value, interval, beside the do-nothing baseline."""
     metrics, baseline = report["metrics"], report["baseline"]
-    assert isinstance(metrics, dict) and isinstance(baseline, dict)
-    lines = []
+    lines = [headline(report)]
     for name, found in metrics.items():
         nothing = baseline.get(name)
         beside = f"; doing nothing {nothing['value']:.3f}" if nothing else ""

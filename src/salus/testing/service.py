@@ -20,6 +20,7 @@ from starlette.routing import Route
 KEY = "salus_owner"
 FIGURE = {"value": 0.9, "low": 0.8, "high": 0.95, "wide": False}
 REPORT = {
+    "headline": {"metric": "accuracy", "interval": FIGURE, "baseline": 0.6, "rows": 30, "groups": 3},
     "metrics": {"accuracy": FIGURE},
     "baseline": {"accuracy": {**FIGURE, "value": 0.6}},
     "findings": [],
