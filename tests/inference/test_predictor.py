@@ -189,7 +189,14 @@ def test_channels_of_different_lengths_are_named_by_their_row(predictors: dict[s
 
 
 @pytest.mark.parametrize(
-    ("value", "code"), [([1.0, math.nan], "not_finite"), ([], "series_empty"), ([1, "2"], "schema_mismatch")]
+    ("value", "code"),
+    [
+        ([1.0, math.nan], "not_finite"),
+        ([1e39], "not_finite"),
+        ([10**400], "not_finite"),
+        ([], "series_empty"),
+        ([1, "2"], "schema_mismatch"),
+    ],
 )
 def test_recordings_that_do_not_fit_are_refused(predictors: dict[str, Predictor], value: Any, code: str) -> None:
     assert refusal(predictors["recording"], [{"ax": value, "ay": [1.0, 2.0]}]).code == code

@@ -16,6 +16,7 @@ from salus.core.nouns import Role, Schema
 from salus.data.encoding import encode_columns
 from salus.data.kinds import kind_named
 from salus.data.kinds.base import Kind, Values
+from salus.inference.plans import CategoryPlan, NumberPlan
 
 MAX_DIFFERENCES = 20
 WRONG_TYPE = frozenset({"not_a_number", "not_a_category", "not_a_series"})
@@ -36,14 +37,20 @@ class RowReader:
     def __init__(self, schema: Schema) -> None:
         self.inputs = schema.inputs
         self._columns: list[tuple[str, Kind]] = [(column.name, kind_named(column.kind)) for column in schema.inputs]
+        numbers = [column for column in schema.inputs if column.kind == "number"]
+        categories = [column for column in schema.inputs if column.kind == "category"]
+        self._numbers = NumberPlan(numbers) if numbers else None
+        self._categories = CategoryPlan(categories) if categories else None
+        self._other_columns = tuple(c for c in schema.inputs if c.kind not in ("number", "category"))
         self._names = frozenset(name for name, _ in self._columns)
         self._ignored = frozenset(c.name for c in schema.columns if c.role not in (Role.INPUT, Role.TARGET))
 
     def read(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, Values]:
         """The values of these rows by column, or `schema_mismatch`, `not_finite`, or what a kind says of a value."""
         try:
-            return self._values(rows)
-        except (SalusError, KeyError, TypeError, AttributeError):
+            with np.errstate(over="ignore"):  # what is too large for float32 is told below
+                return self._values(rows)
+        except (SalusError, KeyError, TypeError, AttributeError, OverflowError):
             differences = self.differences(rows)
             if not differences:
                 raise
@@ -52,16 +59,23 @@ class RowReader:
     def encode(self, values: Mapping[str, Values]) -> dict[str, np.ndarray]:
         """The feeds of these values; what only their content shows (a damaged picture, channels of different lengths)
         is told with the row's pointer."""
-        try:
-            return encode_columns(self.inputs, values)
-        except SalusError:
-            self._locate(values)
-            raise
+        feeds: dict[str, np.ndarray] = {}
+        if self._numbers is not None:
+            feeds["numbers"] = self._numbers.encode(values)
+        if self._categories is not None:
+            feeds["categories"] = self._categories.encode(values)
+        if self._other_columns:
+            try:
+                feeds |= encode_columns(self._other_columns, values)
+            except SalusError:
+                self._locate(values)
+                raise
+        return feeds
 
     def _locate(self, values: Mapping[str, Values]) -> None:
         """Raises again for the first row that fails alone, naming it."""
         for row in range(len(next(iter(values.values())))):
-            for columns in (*((column,) for column in self.inputs), self.inputs):
+            for columns in (*((column,) for column in self._other_columns), self._other_columns):
                 try:
                     encode_columns(columns, {c.name: values[c.name][row : row + 1] for c in columns})
                 except SalusError as error:
@@ -82,8 +96,10 @@ class RowReader:
 
     def _values(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, Values]:
         """The fast way, for rows that fit: a column at a time."""
-        values: dict[str, Values] = {}
+        values: dict[str, Values] = (self._numbers.read(rows) or {}) if self._numbers is not None and rows else {}
         for name, kind in self._columns:
+            if name in values:
+                continue
             raws = [row[name] for row in rows]
             read = kind.column_values(raws, name)
             for raw, value in zip(raws, read, strict=True):
@@ -116,7 +132,11 @@ class RowReader:
 
 
 def _check_value(kind: Kind, raw: Any, where: str) -> None:
-    value = kind.read(raw, where)
+    try:
+        with np.errstate(over="ignore"):
+            value = kind.read(raw, where)
+    except OverflowError:
+        raise SalusError("not_finite", where=where, found="a number that no float can hold") from None
     if raw is not None and _not_finite(raw, value):
         raise SalusError("not_finite", where=where, found="NaN or infinity")
 
