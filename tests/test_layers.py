@@ -19,7 +19,7 @@ DOORS: dict[str, set[str]] = {
     "evaluation": {"core", "tasks"},
     "bundle": {"core"},
     "inference": {"core", "bundle", "data", "tasks"},
-    "study": {"core", "data", "tasks", "training", "learners", "evaluation", "bundle", "inference"},
+    "study": {"core", "data", "tasks", "training", "learners", "evaluation", "bundle", "inference", "recipes"},
     "recipes": {"core"},
     "serving": {"core", "bundle", "inference"},
     "store": {"core"},

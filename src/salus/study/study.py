@@ -14,6 +14,7 @@ from salus.bundle.sign import Signer
 from salus.core.context import Context
 from salus.core.specs import TrainSpec
 from salus.data.version import DataVersion
+from salus.recipes import recipe_named
 from salus.study.fit import execute
 from salus.study.measure import measure_bundle
 from salus.study.package import Package, draft, examples_for, publish
@@ -37,6 +38,7 @@ def run_study(
     with tempfile.TemporaryDirectory(prefix="salus-study-") as scratch:
         folder = context.folder or Path(scratch)
         threads = spec.threads or os.cpu_count() or 1
+        spec = _with_recipe(spec)
         material = prepare(version, spec)
         context.event("prepared", task=material.task.name, split=material.splits.how, findings=len(material.findings))
         prepared = prepared_for(material, spec, threads, context)
@@ -49,3 +51,11 @@ def run_study(
         report = measure_bundle(draft(package, Path(scratch) / "draft"), package, prepared, context)
         context.event("packaging", headline=report["headline"], gate=report["gate"])
         return publish(package, report, output, signer, context)
+
+
+def _with_recipe(spec: TrainSpec) -> TrainSpec:
+    """The spec with what its recipe says; options that the person named win."""
+    if spec.recipe is None:
+        return spec
+    made = recipe_named(spec.recipe)
+    return spec.model_copy(update={"learner": made["learner"], "options": made["options"] | spec.options})
