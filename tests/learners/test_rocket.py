@@ -108,3 +108,19 @@ def test_it_stops_when_asked() -> None:
 def test_a_proposal_is_a_whole_config_and_options_win() -> None:
     proposal = Rocket.propose(prepared(), {"features": 252}, 10.0, Context())
     assert RocketConfig(**proposal.config).features == 252
+
+
+def test_windows_are_counted_one_by_one(tmp_path: Path) -> None:
+    """Many windows in one pass give what each gives alone: nothing hangs on company."""
+    fitted = Rocket(CONFIG).fit(prepared(), Context())
+    fitted.export(tmp_path / "main.onnx")
+    series = side(40, 5).feeds["series"]
+    together = run_graph(
+        tmp_path / "main.onnx", {"series": series, "series_rows": np.eye(len(series), dtype=np.float32)}, "scores"
+    )
+    one = np.ones((1, 1), dtype=np.float32)
+    alone = [
+        run_graph(tmp_path / "main.onnx", {"series": window[None], "series_rows": one}, "scores")
+        for window in series[:5]
+    ]
+    np.testing.assert_allclose(together[:5], np.concatenate(alone), atol=1e-5)

@@ -5,6 +5,7 @@ Knows ONNX and what a graph of ours may hold. Does not know what a learner learn
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -20,9 +21,10 @@ MAX_GRAPH_BYTES = 200 * 2**20
 class GraphBuilder:
     """Collects nodes; every method gives the name of what it made, to be the input of the next one."""
 
-    def __init__(self) -> None:
+    def __init__(self, outer: GraphBuilder | None = None) -> None:
+        self._prefix = "" if outer is None else "each_"
         self._nodes: list[Any] = []
-        self._initialisers: list[Any] = []
+        self._initialisers: list[Any] = [] if outer is None else outer._initialisers
         self._inputs: dict[str, Any] = {}
 
     def feed(self, name: str, dtype: type[np.generic], shape: tuple[str | int, ...]) -> str:
@@ -39,9 +41,22 @@ class GraphBuilder:
 
     def node(self, operator: str, *inputs: str, domain: str = "", **attributes: Any) -> str:
         """One operator with one output."""
-        name = f"{operator.lower()}_{len(self._nodes)}"
+        name = f"{self._prefix}{operator.lower()}_{len(self._nodes)}"
         self._nodes.append(helper.make_node(operator, list(inputs), [name], name=name, domain=domain, **attributes))
         return name
+
+    def each(self, items: str, shape: tuple[int, ...], width: int, work: Callable[[GraphBuilder, str], str]) -> str:
+        """`work` on one item of axis 0 after the other, so that memory does not grow with their number.
+
+        work: makes a value (1, width) of a value (1, *shape) with the builder it is given. Gives a value (items, width).
+        """
+        inner = GraphBuilder(self)
+        first = self.constant([0], np.int64)
+        row = inner.node("Squeeze", work(inner, inner.node("Unsqueeze", "each_item", first)), first)
+        item = helper.make_tensor_value_info("each_item", onnx.TensorProto.FLOAT, shape)
+        result = helper.make_tensor_value_info(row, onnx.TensorProto.FLOAT, (width,))
+        body = helper.make_graph(inner._nodes, "each", [item], [result])
+        return self.node("Scan", items, body=body, num_scan_inputs=1)
 
     def finish(self, output: str, value: str, width: int) -> bytes:
         """The graph whose one output, called `output`, is `value` as float32 (rows, width)."""

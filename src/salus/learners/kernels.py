@@ -108,7 +108,12 @@ class Kernels:
 
     def feature_nodes(self, builder: GraphBuilder) -> str:
         """The same features as a graph value (windows, P)."""
-        last, whole = builder.constant([2], np.int64), self._whole_nodes(builder)
+        shape = (len(self.means), self.steps)
+        series = builder.feed("series", np.float32, ("windows", *shape))
+        return builder.each(series, shape, self.width, self._window_nodes)
+
+    def _window_nodes(self, builder: GraphBuilder, window: str) -> str:
+        last, whole = builder.constant([2], np.int64), self._whole_nodes(builder, window)
         parts = [builder.node(f"Reduce{kind}", whole, last, keepdims=0) for kind in ("Sum", "Max", "Min")]
         parts.append(builder.node("ReduceSum", builder.node("Abs", whole), last, keepdims=0))
         for dilation in self.dilations:
@@ -121,16 +126,15 @@ class Kernels:
                 parts.append(builder.node("ReduceSum", builder.node("Cast", above, to=1), last, keepdims=0))
         return builder.node("Concat", *parts, axis=1)
 
-    def _whole_nodes(self, builder: GraphBuilder) -> str:
-        series = builder.feed("series", np.float32, ("windows", len(self.means), self.steps))
+    def _whole_nodes(self, builder: GraphBuilder, window: str) -> str:
         last = builder.constant([2], np.int64)
         later, earlier = (
-            builder.node("Slice", series, builder.constant([a], np.int64), builder.constant([b], np.int64), last)
+            builder.node("Slice", window, builder.constant([a], np.int64), builder.constant([b], np.int64), last)
             for a, b in ((1, self.steps), (0, self.steps - 1))
         )
         first = builder.constant([0, 0, 1, 0, 0, 0], np.int64)
         changes = builder.node("Pad", builder.node("Sub", later, earlier), first, builder.constant(0.0))
-        both = builder.node("Concat", builder.node("Sub", series, builder.constant(self.means)), changes, axis=1)
+        both = builder.node("Concat", builder.node("Sub", window, builder.constant(self.means)), changes, axis=1)
         rounded = builder.node("Round", builder.node("Mul", both, builder.constant(self.scales)))
         return builder.node("Clip", rounded, builder.constant(-self.limit), builder.constant(self.limit))
 
