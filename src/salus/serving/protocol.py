@@ -15,6 +15,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from salus.core.errors import SalusError
 from salus.core.ids import new_id
+from salus.serving.answer import LINGER_S
 
 MAX_HEADER_BYTES = 64 * 2**10
 MAX_HEADERS = 100
@@ -31,6 +32,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._in_headers = True
         self._header_bytes = 0
         self._chunks = 0
+        self._refused = False
         self._headers_due: asyncio.TimerHandle | None = self.loop.call_later(HEADERS_WITHIN_S, self._headers_late)
         if len(self.connections) > MAX_CONNECTIONS:
             self._refuse(SalusError("overloaded", where="the server"))
@@ -40,7 +42,7 @@ class BoundedProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        if self.transport.is_closing():
+        if self._refused or self.transport.is_closing():
             return
         super().data_received(data)
         if self._in_headers:
@@ -86,8 +88,14 @@ class BoundedProtocol(HttpToolsProtocol):
             self._headers_due = None
 
     def _refuse(self, error: SalusError) -> None:
-        if self.transport.is_closing():
+        """Says why and ends the connection. Closed at once with bytes unread, the answer would be lost on its way: we end
+        our half, and close a moment later. A request that is under way is over, too."""
+        if self._refused or self.transport.is_closing():
             return
+        self._refused = True
+        if self.cycle is not None and not self.cycle.response_complete:
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
         request_id = new_id("req")
         body = json.dumps(error.problem(request_id), ensure_ascii=False).encode()
         lines = [
@@ -99,4 +107,6 @@ class BoundedProtocol(HttpToolsProtocol):
             body,
         ]
         self.transport.write(b"".join(lines))
-        self.transport.close()
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+        self.loop.call_later(LINGER_S, self.transport.close)

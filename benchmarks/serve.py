@@ -1,0 +1,255 @@
+"""Answers a second of the model server, with key, validation, metrics and request ids, against the shortest FastAPI route
+without any of them (serve_bare_fastapi.py).
+
+One 32x32 picture a request over 16 connections; wrk on one processor, the server on another, each server alone in its
+turn; rounds alternate and the medians are compared. `--peer-python` is a Python that has fastapi, uvicorn, uvloop,
+httptools, onnxruntime, pillow and numpy; without it only our own figures are measured. Needs `wrk` and Linux.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from figures import Figure, write_figures
+from salus.bundle.sign import Signer
+from salus.bundle.write import write_bundle
+from salus.core.nouns import Column, Role, Schema
+from salus.core.wire import digest
+from salus.programs.locks import prepare_home, read_holder
+from salus.serving.snapshot import seal
+
+TOKEN = "salus_benchmark"  # noqa: S105
+LEVELS = [f"class-{number}" for number in range(10)]
+CONNECTIONS = 16
+WRK_PROCESSOR, SERVER_PROCESSOR = "0", "1"
+WRK_SCRIPT = """
+local file = io.open("{body}", "rb")
+wrk.method = "POST"
+wrk.body = file:read("*a")
+wrk.headers["Content-Type"] = "{kind}"
+wrk.headers["Authorization"] = "Bearer {token}"
+"""
+
+
+def main() -> None:
+    asked = arguments()
+    with tempfile.TemporaryDirectory() as name:
+        work = Path(name)
+        bundle = asked.bundle or make_bundle(work / "bundle")
+        home = make_home(work / "home", bundle)
+        for form in ("PNG", "JPEG"):
+            (work / form).write_bytes(picture(form))
+            script = WRK_SCRIPT.format(body=work / form, kind=f"image/{form.lower()}", token=TOKEN)
+            (work / f"{form}.lua").write_text(script)
+        runs = measure(asked, work, home, bundle / "graphs" / "main.onnx")
+    figures = [figure for form in ("PNG", "JPEG") for figure in compare(form, runs)]
+    write_figures("serve", figures, asked.output)
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--peer-python", type=Path, help="Python of the peer's environment")
+    parser.add_argument("--bundle", type=Path, help="folder of a bundle that takes one 32x32 picture")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=int, default=5, help="of one measurement")
+    parser.add_argument("--output", type=Path, help="file for the figures; printed in any case")
+    asked = parser.parse_args()
+    if shutil.which("wrk") is None or shutil.which("taskset") is None:
+        parser.error("wrk and taskset are needed")
+    return asked
+
+
+def measure(asked: argparse.Namespace, work: Path, home: Path, graph: Path) -> dict[str, list[dict[str, float]]]:
+    runs: dict[str, list[dict[str, float]]] = {}
+    for round_number in range(asked.rounds):
+        servers = [("salus", ours(home))]
+        if asked.peer_python:
+            servers.append(("bare", bare(asked.peer_python, graph)))
+        for name, server in servers if round_number % 2 == 0 else servers[::-1]:
+            with server as address:
+                for form in ("PNG", "JPEG"):
+                    load(address, work / f"{form}.lua", 1)
+                    runs.setdefault(f"{name} {form}", []).append(load(address, work / f"{form}.lua", asked.seconds))
+    return runs
+
+
+def compare(form: str, runs: dict[str, list[dict[str, float]]]) -> list[Figure]:
+    mine, peer = runs[f"salus {form}"], runs.get(f"bare {form}")
+    rates = [run["rate"] for run in mine]
+    delays = [run["p99_ms"] for run in mine]
+    if peer is None:
+        return [
+            Figure(f"{form}: answers", median(rates), "1/s", None, rates),
+            Figure(f"{form}: 99th percentile", median(delays), "ms", None, delays),
+        ]
+    peer_rate = median(run["rate"] for run in peer)
+    peer_delay = median(run["p99_ms"] for run in peer)
+    ratios = [run["rate"] / other["rate"] for run, other in zip(mine, peer, strict=True)]
+    return [
+        Figure(f"{form}: answers", median(rates), "1/s", f"bare FastAPI {peer_rate:.0f}", rates),
+        Figure(f"{form}: 99th percentile", median(delays), "ms", f"bare FastAPI {peer_delay:.2f}", delays),
+        Figure(f"{form}: against bare FastAPI", median(rates) / peer_rate, "x", ">= 0.8", ratios),
+    ]
+
+
+def load(address: str, script: Path, seconds: int) -> dict[str, float]:
+    command = ["taskset", "-c", WRK_PROCESSOR, "wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "--latency"]
+    output = subprocess.run([*command, "-s", str(script), address], capture_output=True, text=True, check=True).stdout
+    if "Non-2xx" in output or "Socket errors" in output:
+        raise SystemExit(f"the server did not answer all requests:\n{output}")
+    rate = re.search(r"Requests/sec:\s+([\d.]+)", output)
+    delay = re.search(r"99%\s+([\d.]+)(us|ms|s)\b", output)
+    assert rate and delay, output
+    return {"rate": float(rate[1]), "p99_ms": float(delay[1]) * {"us": 1e-3, "ms": 1.0, "s": 1e3}[delay[2]]}
+
+
+@contextmanager
+def ours(home: Path) -> Iterator[str]:
+    environment = os.environ | {"SALUS_HOME": str(home), "SALUS_MODEL_SERVER_PORT": "0"}
+    with started([sys.executable, "-m", "salus.programs.model_server"], environment) as process:
+        holder: dict[str, Any] = {}
+        while holder.get("pid") != process.pid or not holder.get("ready"):
+            time.sleep(0.05)
+            holder = read_holder(home, "model_server") or {}
+        wait(f"http://127.0.0.1:{holder['port']}/readyz")
+        yield f"http://127.0.0.1:{holder['port']}/endpoints/pictures/predict"
+
+
+@contextmanager
+def bare(python: Path, graph: Path) -> Iterator[str]:
+    script = Path(__file__).with_name("serve_bare_fastapi.py")
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    with started([str(python), str(script), str(graph), "8479"], environment):
+        wait("http://127.0.0.1:8479/openapi.json")
+        yield "http://127.0.0.1:8479/predict"
+
+
+@contextmanager
+def started(command: list[str], environment: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
+    process = subprocess.Popen(
+        ["taskset", "-c", SERVER_PROCESSOR, *command], env=environment, stderr=subprocess.DEVNULL
+    )
+    try:
+        yield process
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def wait(address: str) -> None:
+    for _ in range(300):
+        try:
+            with urllib.request.urlopen(address, timeout=2):
+                return
+        except OSError:
+            time.sleep(0.1)
+    raise SystemExit(f"{address} does not answer")
+
+
+def make_home(home: Path, bundle: Path) -> Path:
+    prepare_home(home)
+    key = bundle.parent / "signing.pem"
+    if key.exists():
+        (home / "keys" / "signing.pem").write_bytes(key.read_bytes())
+        (home / "keys" / "signing.pem").chmod(0o600)
+    signer = Signer.load(home / "keys" / "signing.pem")
+    files = {path.relative_to(bundle).as_posix(): str(path) for path in bundle.rglob("*") if path.is_file()}
+    endpoint = {"project": "default", "name": "pictures", "model": "pictures", "version": 1, "files": files}
+    key_row = {"id": "key_1", "hash": digest(TOKEN.encode()), "project": "default", "scopes": ["predict"]}
+    snapshot = {
+        "format": 1,
+        "issued": time.time(),
+        "sequence": 1,
+        "keys": [key_row],
+        "endpoints": [endpoint],
+        "limits": {},
+    }
+    (home / "snapshot.json").write_bytes(seal(snapshot, signer))
+    return home
+
+
+def make_bundle(folder: Path) -> Path:
+    signer = Signer.create(folder.parent / "signing.pem")
+    state = {"height": 32, "width": 32, "channels": 3}
+    columns = (
+        Column(name="image", kind="image", state=state),
+        Column(name="label", kind="category", role=Role.TARGET, state={"levels": LEVELS}),
+    )
+    write_bundle(
+        folder,
+        task="image-classification",
+        schema=Schema(columns=columns, task="image-classification"),
+        outputs=("probabilities",),
+        graphs={"main": small_network()},
+        examples={},
+        report={},
+        signer=signer,
+    )
+    return folder
+
+
+def small_network() -> bytes:
+    """A convolutional network of the size that CIFAR-10 is learned with in minutes: 94,000 weights, three stages."""
+    from onnx import TensorProto, helper, numpy_helper
+
+    generator = np.random.default_rng(0)
+    weights = [numpy_helper.from_array(np.array(255, np.float32), "scale")]
+    nodes = [
+        helper.make_node("Cast", ["image_0"], ["pixels"], to=TensorProto.FLOAT),
+        helper.make_node("Div", ["pixels", "scale"], ["scaled"]),
+        helper.make_node("Transpose", ["scaled"], ["x0"], perm=[0, 3, 1, 2]),
+    ]
+    for stage, (taken, given) in enumerate([(3, 32), (32, 64), (64, 128)]):
+        weight = generator.normal(0, (2 / (9 * taken)) ** 0.5, (given, taken, 3, 3)).astype(np.float32)
+        weights.append(numpy_helper.from_array(weight, f"w{stage}"))
+        stride = 1 if stage == 0 else 2
+        nodes += [
+            helper.make_node("Conv", [f"x{stage}", f"w{stage}"], [f"c{stage}"], pads=[1] * 4, strides=[stride] * 2),
+            helper.make_node("Relu", [f"c{stage}"], [f"r{stage}"]),
+            helper.make_node("MaxPool", [f"r{stage}"], [f"x{stage + 1}"], kernel_shape=[2, 2], strides=[2, 2]),
+        ]
+    weights.append(numpy_helper.from_array(generator.normal(0, 0.1, (128, 10)).astype(np.float32), "head"))
+    nodes += [
+        helper.make_node("GlobalAveragePool", ["x3"], ["pooled"]),
+        helper.make_node("Flatten", ["pooled"], ["flat"]),
+        helper.make_node("MatMul", ["flat", "head"], ["scores"]),
+        helper.make_node("Softmax", ["scores"], ["probabilities"], axis=1),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "main",
+        [helper.make_tensor_value_info("image_0", TensorProto.UINT8, ["B", 32, 32, 3])],
+        [helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["B", 10])],
+        weights,
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
+    return bytes(model.SerializeToString())
+
+
+def picture(form: str) -> bytes:
+    """A smooth picture of the size of CIFAR-10's, compressed as such pictures are."""
+    coarse = np.random.default_rng(1).integers(0, 256, (8, 8, 3), dtype=np.uint8)
+    stream = io.BytesIO()
+    Image.fromarray(coarse).resize((32, 32), Image.Resampling.BICUBIC).save(stream, form)
+    return stream.getvalue()
+
+
+if __name__ == "__main__":
+    main()
