@@ -1,0 +1,90 @@
+"""A small residual-free network made for plain processors: patches first, few wide convolutions on small maps.
+
+The ideas are those of the CIFAR-10 speedruns: most time is spent where a map is 16 x 16 or smaller, batch norm after every
+convolution, a small head. It knows shapes, not how it is taught.
+"""
+
+from __future__ import annotations
+
+import copy
+
+import torch
+from torch import nn
+from torch.nn import functional
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+NORM_MOMENTUM = 0.3
+LARGEST_MAP = 24  # the stem cuts a picture into patches until no side is longer
+
+
+class Block(nn.Module):
+    """3 x 3 convolution, pooling where asked, batch norm, ReLU. The norm learns no scale: it stays positive, so that it
+    commutes with the pooling and folds into the convolution."""
+
+    def __init__(self, inputs: int, outputs: int, pool: bool):
+        super().__init__()
+        self.convolution = nn.Conv2d(inputs, outputs, 3, padding=1, bias=False)
+        norm = nn.BatchNorm2d(outputs, momentum=NORM_MOMENTUM)
+        norm.weight.requires_grad_(False)
+        self.norm: nn.Module = norm
+        self.pool = pool
+
+    def forward(self, x_BCHW: torch.Tensor) -> torch.Tensor:
+        x = self.convolution(x_BCHW)
+        if self.pool:
+            x = functional.max_pool2d(x, 2)
+        return functional.relu(self.norm(x))
+
+    def fold(self) -> None:
+        """Puts the norm into the convolution."""
+        assert isinstance(self.norm, nn.BatchNorm2d)
+        self.convolution = fuse_conv_bn_eval(self.convolution, self.norm)
+        self.norm = nn.Identity()
+
+
+class FastNetwork(nn.Module):
+    """x_BCHW (0 to 255) -> scores_BK."""
+
+    def __init__(
+        self,
+        shape_HWC: tuple[int, int, int],
+        outputs: int,
+        width: int,
+        mean: list[float],
+        deviation: list[float],
+    ):
+        super().__init__()
+        height, width_px, channels = shape_HWC
+        self.patch = 1
+        while max(height, width_px) / self.patch > LARGEST_MAP:
+            self.patch *= 2
+        self.padding = [0, -width_px % self.patch, 0, -height % self.patch]
+        self.register_buffer("mean", torch.tensor(mean).view(1, -1, 1, 1))
+        self.register_buffer("scale", 1 / torch.tensor(deviation).view(1, -1, 1, 1))
+        self.stem = nn.Conv2d(channels, width, self.patch, stride=self.patch)
+        side = -(-min(height, width_px) // self.patch)
+        blocks, inputs = [], width
+        for level in range(3):
+            outputs_level = width * 2 ** (level + 1)
+            pool = side >= 4
+            blocks.append(Block(inputs, outputs_level, pool))
+            side = side // 2 if pool else side
+            inputs = outputs_level
+        self.blocks = nn.Sequential(*blocks)
+        self.head = nn.Linear(inputs, outputs)
+
+    def forward(self, x_BCHW: torch.Tensor) -> torch.Tensor:
+        x = (x_BCHW.float() - self.mean) * self.scale
+        if any(self.padding):
+            x = functional.pad(x, self.padding)
+        x = self.blocks(functional.relu(self.stem(x)))
+        scores: torch.Tensor = self.head(x.mean(dim=(2, 3)))
+        return scores
+
+    def folded(self) -> nn.Module:
+        """A copy without batch norm, as it is exported."""
+        network = copy.deepcopy(self).eval()
+        for block in network.blocks:
+            assert isinstance(block, Block)
+            block.fold()
+        return network
