@@ -27,8 +27,8 @@ def test_both_readmes_have_the_same_headings_and_code() -> None:
     chinese = (ROOT / "README.zh-CN.md").read_text(encoding="utf-8")
     levels = [re.findall(r"^(#+) ", text, re.MULTILINE) for text in (english, chinese)]
     assert levels[0] == levels[1]
-    blocks = [re.findall(r"```.*?```|^    .+$", text, re.DOTALL | re.MULTILINE) for text in (english, chinese)]
-    assert blocks[0] == blocks[1]
+    for pattern in (r"(?s)```.*?```", r"(?m)^    .+$"):
+        assert re.findall(pattern, english) == re.findall(pattern, chinese)
 
 
 @pytest.mark.parametrize("check", ["broken_links", "unknown_commands"])
@@ -40,7 +40,9 @@ def test_every_message_says_where_to_go_in_both_languages() -> None:
     for code, message in all_messages().items():
         assert re.fullmatch(r"[a-z][a-z0-9_]*", code)
         assert 400 <= message.status < 600 or message.status == 200, code
-        names = [set(re.findall(r"{(\w+)}", text)) for text in (message.en + message.next_en, message.zh + message.next_zh)]
+        names = [
+            set(re.findall(r"{(\w+)}", text)) for text in (message.en + message.next_en, message.zh + message.next_zh)
+        ]
         assert names[0] == names[1], f"{code}: both languages show the same parameters"
         assert message.next_en and message.next_zh, code
 

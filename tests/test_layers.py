@@ -30,7 +30,7 @@ DOORS: dict[str, set[str]] = {
     "cli": {"core", "sdk"},
 }
 # These see what they assemble.
-ASSEMBLERS = {"programs", "testing", "__init__"}
+ASSEMBLERS = {"programs", "testing", "notebook", "__init__"}
 # What may not even be reachable at import from a room that starts without it.
 HEAVY = {"torch", "sklearn", "lightgbm", "pyarrow", "onnx", "onnxscript", "scipy"}
 LIGHT_ROOMS = {"core", "tasks", "bundle", "inference", "serving", "store", "actions", "web", "sdk", "cli", "programs"}

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+import weakref
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from salus.core.context import Context
 from salus.core.specs import DataSpec, TrainSpec, checked, parse_duration_s
@@ -21,15 +22,15 @@ if TYPE_CHECKING:
     from salus.sdk.client import Client
 
 Listener = Callable[[str, dict[str, Any]], None]
+Owner = TypeVar("Owner")
 
 
 class Model:
     """A trained model: a bundle on disk, and the predictor that answers from it as the server would."""
 
-    def __init__(self, bundle: Bundle, folder: Path, scratch: tempfile.TemporaryDirectory[str] | None = None):
+    def __init__(self, bundle: Bundle, folder: Path):
         self.bundle = bundle
         self.folder = folder
-        self._scratch = scratch  # removed with the model
         self._predictor: Predictor | None = None
 
     @property
@@ -56,8 +57,10 @@ def read(path: str | Path, output: str | Path | None = None, **options: Any) -> 
     from salus.data.add import add
 
     spec = checked(DataSpec, options, "salus.read")
-    folder = Path(output) if output is not None else Path(tempfile.mkdtemp(prefix="salus-data-")) / "version"
-    return add(Path(path), spec, folder, Context())
+    if output is not None:
+        return add(Path(path), spec, Path(output), Context())
+    scratch = tempfile.mkdtemp(prefix="salus-data-")
+    return _with_scratch(add(Path(path), spec, Path(scratch) / "version", Context()), scratch)
 
 
 def fit(
@@ -80,10 +83,10 @@ def fit(
     targets = [target] if isinstance(target, str) else list(target)
     budget_s = parse_duration_s(budget) if isinstance(budget, str) else budget
     spec = checked(TrainSpec, {"target": targets, "budget_s": budget_s, **options}, "salus.fit")
-    scratch = tempfile.TemporaryDirectory(prefix="salus-model-")
-    folder = Path(scratch.name) / "bundle"
+    scratch = tempfile.mkdtemp(prefix="salus-model-")
+    folder = Path(scratch) / "bundle"
     context = Context(Path(checkpoints) if checkpoints is not None else None, listener)
-    return Model(run_study(version, spec, context, folder), folder, scratch)
+    return _with_scratch(Model(run_study(version, spec, context, folder), folder), scratch)
 
 
 def load(path: str | Path) -> Model:
@@ -98,3 +101,9 @@ def connect(url: str | None = None, key: str | None = None) -> Client:
     from salus.sdk.client import Client
 
     return Client(url, key) if url is not None else Client.local()
+
+
+def _with_scratch(owner: Owner, scratch: str) -> Owner:
+    """The owner, whose temporary folder goes when it goes."""
+    weakref.finalize(owner, shutil.rmtree, scratch, ignore_errors=True)
+    return owner

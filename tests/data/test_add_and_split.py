@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.data.test_kinds import picture
 
 from salus.core.context import Context
 from salus.core.errors import SalusError
@@ -19,7 +20,6 @@ from salus.core.specs import DataSpec
 from salus.data.add import add
 from salus.data.split import split_rows
 from salus.data.version import DataVersion
-from tests.data.test_kinds import picture
 
 
 def added(folder: Path, path: Path | str, **options: object) -> DataVersion:

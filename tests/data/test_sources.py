@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from tests.data.test_kinds import picture
 
 from salus.core.errors import SalusError
 from salus.core.specs import DataSpec
@@ -19,7 +20,6 @@ from salus.data.sources.csv_table import CsvTable
 from salus.data.sources.parquet import Parquet
 from salus.data.sources.splits_folder import SplitsFolder
 from salus.testing.source import SourceContract
-from tests.data.test_kinds import picture
 
 CSV = "age;sex;ill\n31;f;no\n44;m;yes\n"
 

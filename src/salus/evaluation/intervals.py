@@ -31,14 +31,18 @@ def interval(name: str, raw: np.ndarray, target: np.ndarray, groups: np.ndarray 
     count = int(units.max()) + 1
     generator = np.random.default_rng([seed, len(target), count])
     value = _value(name, raw, target)
-    low, high = _bootstrap(name, raw, target, units, count, generator)
     few = groups is not None and count < FEW_GROUPS
+    if count < 2:  # one person says nothing about others; what the rows show is all there is
+        units, count = np.arange(len(target)), len(target)
+    low, high = _bootstrap(name, raw, target, units, count, generator)
     if few:
-        low, high = _widest((low, high), _over_groups(name, raw, target, units, count, value))
+        if count < len(target):
+            low, high = _widest((low, high), _over_groups(name, raw, target, units, count, value))
         rows = np.arange(len(target))
         low, high = _widest((low, high), _bootstrap(name, raw, target, rows, len(target), generator))
     if name == "auc" or METRICS[name].bounded:
-        low, high = _widest((low, high), _wilson(value, count if not few else max(count, 2)))
+        people = count if groups is None else len(np.unique(groups))
+        low, high = _widest((low, high), _wilson(value, people))
         low, high = max(0.0, low), min(1.0, high)
     elif not METRICS[name].higher_is_better:
         low = max(0.0, low)
@@ -59,19 +63,23 @@ def _value(name: str, raw: np.ndarray, target: np.ndarray) -> float:
     return float(METRICS[name].from_sums(METRICS[name].statistics(raw, target).sum(axis=0)))
 
 
+def _no_interval(name: str, raw: np.ndarray, target: np.ndarray) -> tuple[float, float]:
+    """No interval at all: one row, or draws that hold one class only."""
+    value = _value(name, raw, target)
+    return value, value
+
+
 def _bootstrap(
     name: str, raw: np.ndarray, target: np.ndarray, units: np.ndarray, count: int, generator: np.random.Generator
 ) -> tuple[float, float]:
-    if count < 2:
-        return -math.inf, math.inf
     values = (
         _auc_draws(raw, target, units, count, generator)
         if name == "auc"
         else _sum_draws(name, raw, target, units, count, generator)
     )
     values = values[np.isfinite(values)]
-    if not len(values):
-        return -math.inf, math.inf
+    if not len(values) or count < 2:
+        return _no_interval(name, raw, target)
     tail = NormalDist().cdf(-math.sqrt(count / (count - 1)) * t_975(count - 1))
     low, high = np.quantile(values, [tail, 1 - tail])
     return float(low), float(high)
@@ -113,8 +121,6 @@ def _over_groups(
 ) -> tuple[float, float]:
     """value -+ t * deviation of the groups' own scores / sqrt(groups)."""
     own = np.array([_value(name, raw[units == unit], target[units == unit]) for unit in range(count)])
-    if count < 2:
-        return -math.inf, math.inf
     margin = t_975(count - 1) * float(np.std(own, ddof=1)) / math.sqrt(count)
     return value - margin, value + margin
 

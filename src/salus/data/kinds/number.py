@@ -29,7 +29,10 @@ class Number(Kind):
             return math.nan
         if isinstance(raw, bool) or not isinstance(raw, int | float | np.number):
             raise SalusError("not_a_number", where=where, found=_shown(raw))
-        value = float(raw)
+        try:
+            value = float(raw)
+        except OverflowError:
+            value = math.inf
         if math.isinf(value) or abs(value) > FLOAT32_MAX:
             raise SalusError("not_finite", where=where, found=_shown(raw))
         return value

@@ -36,7 +36,10 @@ class Series(Kind):
         else:
             if any(isinstance(item, bool) or not isinstance(item, int | float | None) for item in raw):
                 raise SalusError("not_a_series", where=where, found="an item that is no number")
-            values = np.array([np.nan if item is None else item for item in raw], dtype=np.float32)
+            with np.errstate(over="ignore"):
+                values = np.array([np.nan if item is None else item for item in raw], dtype=np.float64).astype(
+                    np.float32
+                )
         if len(values) == 0:
             raise SalusError("series_empty", where=where)
         values[~np.isfinite(values)] = np.nan

@@ -20,6 +20,7 @@ SUFFIXES = (".csv", ".tsv", ".txt")
 DELIMITERS = ",;\t|"
 MAX_COLUMNS = 10_000
 MAX_LINE_BYTES = 2**20
+EXTRA = "\0extra"  # a nameless last field
 MISSING = ["", "NA", "N/A", "NaN", "nan", "null", "NULL", "None", "?"]
 
 csv.field_size_limit(2 * MAX_LINE_BYTES)  # its own limit is below ours
@@ -38,6 +39,8 @@ class CsvTable(Source):
         content = text_of(file, spec.encoding or "utf-8")
         header, delimiter = _header(content, file, spec.delimiter)
         extra = _extra_field(content, header, delimiter)
+        if len(header) > 1 and header[-1].strip() == "":
+            header, extra = header[:-1], [EXTRA]
         names = _names(header, file)
         table = _parse(content, [*names, *extra], delimiter, file)
         table = table.drop_columns(extra) if extra else table
@@ -111,7 +114,7 @@ def _extra_field(content: bytes, header: list[str], delimiter: str) -> list[str]
     if len(second) < 2:
         return []
     fields = next(csv.reader(io.StringIO(second[1].decode(errors="replace").rstrip("\r")), delimiter=delimiter), [])
-    return ["\0extra"] if len(fields) == len(header) + 1 and fields[-1] == "" else []
+    return [EXTRA] if len(fields) == len(header) + 1 and fields[-1] == "" else []
 
 
 def _names(header: list[str], file: Path) -> list[str]:
