@@ -1,0 +1,76 @@
+"""Keys: an owner makes, lists and revokes them. A token is shown once, when it is made."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Connection
+
+from salus.actions.principal import SCOPES, Principal
+from salus.core.errors import SalusError
+from salus.store import audit, idempotency, keys
+from salus.store.clock import now, rfc3339
+from salus.store.idempotency import Once
+from salus.store.records import Records
+
+MAX_NAME = 100
+
+
+def create(
+    principal: Principal,
+    records: Records,
+    name: str,
+    scopes: Sequence[str],
+    expires_s: float | None = None,
+    once: Once | None = None,
+) -> dict[str, Any]:
+    """A new key of the principal's project, with its token."""
+    principal.require("owner")
+    for scope in scopes:
+        if scope not in SCOPES:
+            raise SalusError("bad_spec", where="scopes", expected=f"some of {', '.join(SCOPES)}", found=scope)
+    if not scopes or not 0 < len(name) <= MAX_NAME:
+        raise SalusError("bad_spec", where="key", expected=f"a name of 1 to {MAX_NAME} letters and a scope", found=name)
+    if expires_s is not None and expires_s <= 0:
+        raise SalusError("bad_spec", where="expires_s", expected="seconds above 0", found=expires_s)
+
+    def change(connection: Connection) -> dict[str, Any]:
+        token = keys.new_token()
+        expires = None if expires_s is None else now() + expires_s
+        row = keys.add(connection, principal.project, name, token, list(dict.fromkeys(scopes)), expires)
+        fields = {"name": name, "scopes": row["scopes"]}
+        audit.append(connection, principal.project, principal.id, "keys.create", row["id"], fields)
+        return {**_shown(row), "key": token}
+
+    answer = records.database.write(lambda connection: idempotency.once(connection, once, change, hidden="key"))
+    records.acknowledgements.ask()
+    return answer
+
+
+def every(principal: Principal, records: Records) -> list[dict[str, Any]]:
+    principal.require("owner")
+    return [_shown(row) for row in records.database.read(lambda c: keys.of_project(c, principal.project))]
+
+
+def revoke(principal: Principal, records: Records, key: str) -> None:
+    principal.require("owner")
+
+    def change(connection: Connection) -> None:
+        if not keys.revoke(connection, principal.project, key):
+            raise SalusError("not_found", where="key", found=key)
+        audit.append(connection, principal.project, principal.id, "keys.revoke", key)
+
+    records.database.write(change)
+    records.acknowledgements.ask()
+
+
+def recognise(records: Records, token: str) -> Principal | None:
+    """Whose token this is; None when it opens nothing (any more)."""
+    row = records.database.read(lambda connection: keys.find(connection, token))
+    return None if row is None else Principal(row["id"], row["project"], frozenset(row["scopes"]))
+
+
+def _shown(row: dict[str, Any]) -> dict[str, Any]:
+    times = {name: rfc3339(row[name]) for name in ("created", "expires", "revoked")}
+    return {"id": row["id"], "name": row["name"], "prefix": row["prefix"], "scopes": row["scopes"], **times}
