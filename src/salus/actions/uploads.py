@@ -107,7 +107,7 @@ class Receiver:
         try:
             self.stream.flush()
             os.fsync(self.stream.fileno())
-            sync_folder(Path(self.stream.name).parent)
+            sync_folder(_folder(self.records, self.upload))
         finally:
             self.stream.close()
         digest = self.hasher.hexdigest()

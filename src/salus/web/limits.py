@@ -19,8 +19,10 @@ MAX_HEADER_BYTES = 32 * 1024
 def check_host(scope: Scope, allowed: frozenset[str]) -> None:
     hosts = [value.decode("latin-1").lower() for name, value in scope["headers"] if name == b"host"]
     match = HOST.fullmatch(hosts[0]) if len(hosts) == 1 else None
+    if len(hosts) != 1:
+        raise SalusError("bad_host", found=len(hosts))
     if match is None or match["name"] not in allowed:
-        raise SalusError("bad_host")
+        raise SalusError("unknown_host", found=hosts[0][:80])
 
 
 def check_path(scope: Scope) -> None:

@@ -17,6 +17,27 @@ MESSAGES = {
         "Stop that program, or choose another port with {setting}=NUMBER.",
         "请停止该程序，或用 {setting}=端口号 选择另一个端口。",
     ),
+    "home_not_writable": Message(
+        500,
+        "The home {where}: expected a folder that Salus may write; found: {found}.",
+        "主目录 {where}：应为 Salus 可写的文件夹；实际：{found}。",
+        "Choose a folder of your own with SALUS_HOME.",
+        "请用 SALUS_HOME 指定你自己的文件夹。",
+    ),
+    "home_open": Message(
+        500,
+        "The home {where}: expected a folder that only its owner may enter (mode 0700); found mode {found}.",
+        "主目录 {where}：应仅所有者可访问（权限 0700）；实际权限为 {found}。",
+        "Close it with: chmod 700 {where}",
+        "请执行：chmod 700 {where}",
+    ),
+    "bind_public": Message(
+        422,
+        "{where}: expected 127.0.0.1; found {found}, which others can reach without encryption.",
+        "{where}：应为 127.0.0.1；实际为 {found}，他人可在未加密的情况下访问。",
+        "Put a proxy that ends TLS in front and set SALUS_BEHIND_PROXY=1, or leave the address as it is.",
+        "请在前面放置终止 TLS 的代理并设置 SALUS_BEHIND_PROXY=1，或保持原地址。",
+    ),
     "bad_address": Message(
         422,
         "{where}: expected an address of this machine; found '{found}'.",

@@ -1,0 +1,270 @@
+"""The control plane as a program: `python -m salus.programs.control`. One a home; the only process that writes the database.
+
+Assembles home, keys, records, the two doors (the management API, and the workers' socket), the upkeep and the push of snapshots.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Callable, Generator, Mapping
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import uvicorn
+import uvloop
+
+from salus.actions import snapshot, upkeep
+from salus.bundle.read import open_bundle
+from salus.bundle.sign import Signer
+from salus.core.durable import write_file
+from salus.core.errors import SalusError
+from salus.core.settings import Settings
+from salus.inference.predictor import Predictor
+from salus.programs.locks import ProgramLock
+from salus.programs.logs import log_to_stderr
+from salus.programs.parent import stop_when_parent_goes
+from salus.serving.server import bind, bind_local, control_socket
+from salus.serving.snapshot import seal
+from salus.store import audit, keys, projects
+from salus.store.records import Records
+from salus.web.app import management_app, worker_app
+
+FIRST_PROJECT = "default"
+UPKEEP_EVERY_S = 1.0
+TIDY_EVERY_S = 600.0
+PUSH_TIMEOUT_S = 60.0
+log = logging.getLogger("salus.programs.control")
+
+
+def main() -> int:
+    os.umask(0o077)
+    log_to_stderr("control")
+    try:
+        settings = Settings.load()
+        check_host(settings)
+        check_home(settings.home)
+        with ProgramLock(settings.home, "control") as lock:
+            _control(settings, lock)
+    except SalusError as error:
+        print(error.text(), file=sys.stderr)
+        return 2
+    return 0
+
+
+def check_host(settings: Settings) -> None:
+    """Another address than this machine's own demands that a proxy ends TLS in front."""
+    if settings.host not in ("127.0.0.1", "::1", "localhost") and not settings.behind_proxy:
+        raise SalusError("bind_public", where="SALUS_HOST", found=settings.host)
+
+
+def check_home(home: Path) -> None:
+    """`home_not_writable`, or `home_open` when others may read it."""
+    try:
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise SalusError("home_not_writable", where=str(home), found=os.strerror(error.errno or 0)) from None
+    if not os.access(home, os.W_OK | os.X_OK):
+        raise SalusError("home_not_writable", where=str(home), found="no right to write")
+    mode = home.stat().st_mode & 0o777
+    if mode & 0o077:
+        raise SalusError("home_open", where=str(home), found=f"{mode:04o}")
+
+
+def first_start(settings: Settings, records: Records) -> Signer:
+    """The keys of this installation, made the first time: to sign, for workers, and the owner's, which is shown once."""
+    folder = settings.home / "keys"
+    signing = folder / "signing.pem"
+    signer = Signer.load(signing) if signing.exists() else Signer.create(signing)
+    if not (folder / "worker.key").exists():
+        write_file(folder / "worker.key", keys.new_token().encode())
+    owner = folder / "owner.key"
+    if not owner.exists():
+        token = keys.new_token()
+        records.database.write(lambda connection: _add_owner(connection, token))
+        write_file(owner, f"{token}\n".encode())
+        print(f"Owner key (shown once; kept in {owner}): {token}", flush=True)
+    return signer
+
+
+def _add_owner(connection: Any, token: str) -> None:
+    if not projects.exists(connection, FIRST_PROJECT):
+        projects.add(connection, FIRST_PROJECT)
+    row = keys.add(connection, FIRST_PROJECT, "owner", token, ["owner"], None)
+    audit.append(
+        connection, FIRST_PROJECT, "first-start", "keys.create", row["id"], {"name": "owner", "scopes": ["owner"]}
+    )
+
+
+def describe(files: Mapping[str, Path]) -> dict[str, Any]:
+    """What a request to a bundle looks like, for the page of an endpoint."""
+    predictor = Predictor.open(open_bundle(files))
+    try:
+        return {
+            "request_schema": predictor.request_schema(),
+            "answer_schema": predictor.answer_schema(),
+            "example": predictor.example_row(),
+        }
+    finally:
+        predictor.close()
+
+
+class Pusher:
+    """Sends a signed snapshot to the model server whenever something changed, and again until it is taken."""
+
+    def __init__(self, settings: Settings, records: Records, signer: Signer):
+        self.records = records
+        self.signer = signer
+        transport = httpx2.HTTPTransport(uds=str(control_socket(settings.home)))
+        self.client = httpx2.Client(transport=transport, timeout=PUSH_TIMEOUT_S, trust_env=False)
+        self.pushed: str | None = None  # the model server's process that has the last snapshot
+
+    def push_if_asked(self) -> None:
+        """Waits a moment for a change; also sends to a model server that has been started anew."""
+        seen = self.records.acknowledgements
+        ticket = seen.wait_asked(UPKEEP_EVERY_S)
+        if ticket is None and self.pushed == self._serving():
+            return
+        ticket = ticket if ticket is not None else seen.ask()
+        serving = self._serving()
+        try:
+            answer = self.client.post("http://salus/snapshot", content=seal(snapshot.build(self.records), self.signer))
+            answer.raise_for_status()
+            self.pushed = serving
+            seen.answer(ticket, dict(answer.json().get("endpoints", {})))
+        except (httpx2.HTTPError, ValueError) as error:
+            self.pushed = None
+            seen.trouble = type(error).__name__
+
+    def _serving(self) -> str | None:
+        """Names the model server's socket: another one after a restart."""
+        with contextlib.suppress(OSError):
+            found = control_socket(self.records.settings.home).stat()
+            return f"{found.st_ino}:{found.st_mtime_ns}"
+        return None
+
+
+class Upkeep:
+    """Threads beside the doors: leases, deployments, snapshots, sweeping. A failure is logged and tried again."""
+
+    def __init__(self, records: Records, pusher: Pusher):
+        self.records = records
+        self.stopping = threading.Event()
+        tasks: list[tuple[str, Callable[[], None], float]] = [
+            ("push", pusher.push_if_asked, 0.0),
+            ("reap", lambda: upkeep.reap(records), UPKEEP_EVERY_S),
+            ("deploy", lambda: upkeep.deploy_waiting(records), 0.3),
+            ("tidy", lambda: upkeep.tidy(records), TIDY_EVERY_S),
+        ]
+        self.threads = [threading.Thread(target=self._repeat, args=task, name=task[0], daemon=True) for task in tasks]
+
+    def start(self) -> None:
+        for thread in self.threads:
+            thread.start()
+
+    def stop(self) -> None:
+        self.stopping.set()
+        self.records.acknowledgements.wake()
+        for thread in self.threads:
+            thread.join(timeout=5.0)
+
+    def _repeat(self, name: str, task: Callable[[], None], pause_s: float) -> None:
+        while not self.stopping.is_set():
+            try:
+                task()
+            except Exception:
+                log.exception("upkeep: %s", name)
+                self.stopping.wait(1.0)
+            self.stopping.wait(pause_s)
+
+
+class Doors:
+    """Both HTTP servers in one event loop, until `stop`."""
+
+    def __init__(self, records: Records, worker_key: str):
+        self.records = records
+        self.management = _Server(_config(management_app(records)))
+        self.workers = _Server(_config(worker_app(records, worker_key)))
+
+    async def run(self, place: socket.socket, local: socket.socket, on_ready: Callable[[], None]) -> None:
+        serving = [
+            asyncio.create_task(server.serve(sockets=[at]))
+            for server, at in ((self.management, place), (self.workers, local))
+        ]
+        while not (self.management.started and self.workers.started) and not any(task.done() for task in serving):
+            await asyncio.sleep(0.005)
+        on_ready()
+        await asyncio.gather(*serving)
+
+    def stop(self) -> None:
+        self.records.bell.close()
+        self.management.should_exit = self.workers.should_exit = True
+
+
+class _Server(uvicorn.Server):
+    """Leaves signals to the program."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Generator[None, None, None]:
+        yield
+
+
+def _config(app: Any) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        loop="none",
+        http="httptools",
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        date_header=False,
+        proxy_headers=False,
+        timeout_keep_alive=75,
+        timeout_graceful_shutdown=10,
+    )
+
+
+def _control(settings: Settings, lock: ProgramLock) -> None:
+    try:
+        place = bind(settings.host, settings.control_port)
+    except OSError:
+        raise SalusError(
+            "port_in_use",
+            where="control plane",
+            expected=settings.control_port,
+            host=settings.host,
+            setting="SALUS_CONTROL_PORT",
+        ) from None
+    local_path = settings.home / "run" / "control.sock"
+    records = Records.open(settings, describe)
+    try:
+        signer = first_start(settings, records)
+        upkeep.adopt(records)
+        records.acknowledgements.ask()
+        work = Upkeep(records, Pusher(settings, records, signer))
+        doors = Doors(records, (settings.home / "keys" / "worker.key").read_text().strip())
+        with place, bind_local(local_path) as local:
+            stop_when_parent_goes(doors.stop)
+            for number in (signal.SIGTERM, signal.SIGINT):
+                signal.signal(number, lambda *_: doors.stop())
+            work.start()
+            port = place.getsockname()[1]
+            with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+                runner.run(doors.run(place, local, lambda: lock.tell(ready=True, port=port)))
+            work.stop()
+    finally:
+        records.close()
+        local_path.unlink(missing_ok=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
