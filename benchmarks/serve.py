@@ -2,13 +2,15 @@
 without any of them (serve_bare_fastapi.py).
 
 One 32x32 picture a request over 16 connections; wrk on one processor, the server on another, each server alone in its
-turn; rounds alternate and the medians are compared. `--peer-python` is a Python that has fastapi, uvicorn, uvloop,
+turn; rounds alternate and the medians are compared. The processor time that the server took for an answer is told beside
+the rate, since it is the same on a busy machine. `--peer-python` is a Python that has fastapi, uvicorn, uvloop,
 httptools, onnxruntime, pillow and numpy; without it only our own figures are measured. Needs `wrk` and Linux.
 """
 
 from __future__ import annotations
 
 import argparse
+import asyncio
 import io
 import os
 import re
@@ -25,6 +27,7 @@ from statistics import median
 from typing import Any
 
 import numpy as np
+import psutil
 from PIL import Image
 
 from figures import Figure, write_figures
@@ -33,6 +36,7 @@ from salus.bundle.write import write_bundle
 from salus.core.nouns import Column, Role, Schema
 from salus.core.wire import digest
 from salus.programs.locks import prepare_home, read_holder
+from salus.serving.pool import Pool
 from salus.serving.snapshot import seal
 
 TOKEN = "salus_benchmark"  # noqa: S105
@@ -59,7 +63,9 @@ def main() -> None:
             script = WRK_SCRIPT.format(body=work / form, kind=f"image/{form.lower()}", token=TOKEN)
             (work / f"{form}.lua").write_text(script)
         runs = measure(asked, work, home, bundle / "graphs" / "main.onnx")
+    handovers = [asyncio.run(handover_us()) for _ in range(asked.rounds)]
     figures = [figure for form in ("PNG", "JPEG") for figure in compare(form, runs)]
+    figures.append(Figure("thread handover", median(handovers), "us", None, handovers))
     write_figures("serve", figures, asked.output)
 
 
@@ -83,45 +89,63 @@ def measure(asked: argparse.Namespace, work: Path, home: Path, graph: Path) -> d
         if asked.peer_python:
             servers.append(("bare", bare(asked.peer_python, graph)))
         for name, server in servers if round_number % 2 == 0 else servers[::-1]:
-            with server as address:
+            with server as (address, pid):
                 for form in ("PNG", "JPEG"):
-                    load(address, work / f"{form}.lua", 1)
-                    runs.setdefault(f"{name} {form}", []).append(load(address, work / f"{form}.lua", asked.seconds))
+                    load(address, pid, work / f"{form}.lua", 1)
+                    run = load(address, pid, work / f"{form}.lua", asked.seconds)
+                    runs.setdefault(f"{name} {form}", []).append(run)
     return runs
+
+
+async def handover_us(times: int = 2000) -> float:
+    """What it costs to have nothing done by a thread of the pool and to come back."""
+    pool = Pool(1)
+    await pool.submit(lambda: None)
+    started = time.perf_counter()
+    for _ in range(times):
+        await pool.submit(lambda: None)
+    seconds = time.perf_counter() - started
+    pool.close()
+    return 1e6 * seconds / times
 
 
 def compare(form: str, runs: dict[str, list[dict[str, float]]]) -> list[Figure]:
     mine, peer = runs[f"salus {form}"], runs.get(f"bare {form}")
-    rates = [run["rate"] for run in mine]
-    delays = [run["p99_ms"] for run in mine]
-    if peer is None:
-        return [
-            Figure(f"{form}: answers", median(rates), "1/s", None, rates),
-            Figure(f"{form}: 99th percentile", median(delays), "ms", None, delays),
-        ]
-    peer_rate = median(run["rate"] for run in peer)
-    peer_delay = median(run["p99_ms"] for run in peer)
-    ratios = [run["rate"] / other["rate"] for run, other in zip(mine, peer, strict=True)]
-    return [
-        Figure(f"{form}: answers", median(rates), "1/s", f"bare FastAPI {peer_rate:.0f}", rates),
-        Figure(f"{form}: 99th percentile", median(delays), "ms", f"bare FastAPI {peer_delay:.2f}", delays),
-        Figure(f"{form}: against bare FastAPI", median(rates) / peer_rate, "x", ">= 0.8", ratios),
-    ]
+    figures = []
+    for name, what, unit in (
+        ("answers", "rate", "1/s"),
+        ("99th percentile", "p99_ms", "ms"),
+        ("processor time an answer", "busy_us", "us"),
+    ):
+        values = [run[what] for run in mine]
+        against = None if peer is None else f"bare FastAPI {median(run[what] for run in peer):.5g}"
+        figures.append(Figure(f"{form}: {name}", median(values), unit, against, values))
+    if peer is not None:
+        ratios = [run["rate"] / other["rate"] for run, other in zip(mine, peer, strict=True)]
+        ratio = median(run["rate"] for run in mine) / median(run["rate"] for run in peer)
+        figures.append(Figure(f"{form}: answers against bare FastAPI", ratio, "x", ">= 0.8", ratios))
+    return figures
 
 
-def load(address: str, script: Path, seconds: int) -> dict[str, float]:
+def load(address: str, pid: int, script: Path, seconds: int) -> dict[str, float]:
+    server = psutil.Process(pid)
+    before = server.cpu_times()
     command = ["taskset", "-c", WRK_PROCESSOR, "wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "--latency"]
     output = subprocess.run([*command, "-s", str(script), address], capture_output=True, text=True, check=True).stdout
     if "Non-2xx" in output or "Socket errors" in output:
         raise SystemExit(f"the server did not answer all requests:\n{output}")
     rate = re.search(r"Requests/sec:\s+([\d.]+)", output)
     delay = re.search(r"99%\s+([\d.]+)(us|ms|s)\b", output)
-    assert rate and delay, output
-    return {"rate": float(rate[1]), "p99_ms": float(delay[1]) * {"us": 1e-3, "ms": 1.0, "s": 1e3}[delay[2]]}
+    requests = re.search(r"(\d+) requests in", output)
+    assert rate and delay and requests, output
+    after = server.cpu_times()
+    busy_s = after.user + after.system - before.user - before.system
+    p99_ms = float(delay[1]) * {"us": 1e-3, "ms": 1.0, "s": 1e3}[delay[2]]
+    return {"rate": float(rate[1]), "p99_ms": p99_ms, "busy_us": 1e6 * busy_s / int(requests[1])}
 
 
 @contextmanager
-def ours(home: Path) -> Iterator[str]:
+def ours(home: Path) -> Iterator[tuple[str, int]]:
     environment = os.environ | {"SALUS_HOME": str(home), "SALUS_MODEL_SERVER_PORT": "0"}
     with started([sys.executable, "-m", "salus.programs.model_server"], environment) as process:
         holder: dict[str, Any] = {}
@@ -129,16 +153,16 @@ def ours(home: Path) -> Iterator[str]:
             time.sleep(0.05)
             holder = read_holder(home, "model_server") or {}
         wait(f"http://127.0.0.1:{holder['port']}/readyz")
-        yield f"http://127.0.0.1:{holder['port']}/endpoints/pictures/predict"
+        yield f"http://127.0.0.1:{holder['port']}/endpoints/pictures/predict", process.pid
 
 
 @contextmanager
-def bare(python: Path, graph: Path) -> Iterator[str]:
+def bare(python: Path, graph: Path) -> Iterator[tuple[str, int]]:
     script = Path(__file__).with_name("serve_bare_fastapi.py")
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    with started([str(python), str(script), str(graph), "8479"], environment):
+    with started([str(python), str(script), str(graph), "8479"], environment) as process:
         wait("http://127.0.0.1:8479/openapi.json")
-        yield "http://127.0.0.1:8479/predict"
+        yield "http://127.0.0.1:8479/predict", process.pid
 
 
 @contextmanager

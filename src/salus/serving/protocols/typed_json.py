@@ -9,7 +9,7 @@ from salus.core.errors import SalusError
 from salus.core.wire import parse_json
 from salus.serving.batcher import Model, Predictions
 
-JSON, PICTURE = "application/json", "image/"
+_ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
 def is_picture(content_type: bytes) -> bool:
@@ -60,8 +60,7 @@ def read_rows(body: bytes, most_rows: int) -> list[dict[str, Any]]:
 
 def write(head: bytes, predictions: Predictions, request_id: str) -> bytes:
     """The body of an answer. head: its first fields, up to the predictions."""
-    text = json.dumps(predictions, ensure_ascii=False, allow_nan=False)
-    return head + text.encode() + b', "request_id": "' + request_id.encode("ascii") + b'"}'
+    return head + _ENCODER.encode(predictions).encode() + b', "request_id": "' + request_id.encode("ascii") + b'"}'
 
 
 def _not(expected: str, found: Any) -> SalusError:
