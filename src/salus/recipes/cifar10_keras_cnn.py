@@ -30,7 +30,7 @@ def cifar10_keras_cnn() -> dict[str, Any]:
             "flip_average": "off",
             "shift": 0.1,
             "rotation_degrees": 15.0,
-            "ema": 0.0,
             "precision": "float32",
+            "ema": 0.0,
         },
     }
