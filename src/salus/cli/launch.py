@@ -66,7 +66,15 @@ def launch(
     if result.get("deployed"):
         result["curl"] = curl_line(client, name, path)
     if as_json:
-        output.show_json({"run": over["id"], "report": str(page), "metrics": report["metrics"], **result})
+        output.show_json(
+            {
+                "data_version": added["result"]["data_version"],
+                "run": over["id"],
+                "report": str(page),
+                "metrics": report["metrics"],
+                **result,
+            }
+        )
     else:
         _show(report, page, result, name)
     if not result.get("deployed"):
