@@ -22,6 +22,9 @@ CHUNK_ROWS = 256
 class Answering(nn.Module):
     """Pictures (B, H, W, C) uint8, one a column -> scores (B, K) or values (B, M)."""
 
+    target_mean: torch.Tensor
+    target_deviation: torch.Tensor
+
     def __init__(self, network: nn.Module, shapes_HWC: list[tuple[int, ...]], output: str, flip_average: bool):
         super().__init__()
         self.network = network
@@ -41,7 +44,9 @@ class Answering(nn.Module):
             mean, deviation = cls.target_scale(prepared)
             answering.register_buffer("target_mean", torch.from_numpy(mean.astype(np.float32)))
             answering.register_buffer("target_deviation", torch.from_numpy(deviation.astype(np.float32)))
-        return answering.eval().requires_grad_(False).to(memory_format=torch.contiguous_format)
+        for tensor in answering.parameters():  # the layout of convolutions on processors is not that of graphs
+            tensor.data = tensor.data.contiguous()
+        return answering.eval().requires_grad_(False)
 
     @staticmethod
     def target_scale(prepared: Prepared) -> tuple[np.ndarray, np.ndarray]:

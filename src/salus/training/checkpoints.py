@@ -20,18 +20,19 @@ from torch import nn
 from salus.core.durable import write_file
 from salus.training.optimisers import Average, optimiser_tensors, restore_optimiser
 
+EVERY_S = 10.0  # what a kill costs at most
+
 
 @dataclass
 class Checkpoint:
-    """Where a fit is kept, and how often."""
+    """Where a fit is kept."""
 
     path: Path
     key: str
-    every_s: float = 10.0
     _last: float = field(default_factory=time.monotonic)
 
     def due(self) -> bool:
-        return time.monotonic() - self._last >= self.every_s
+        return time.monotonic() - self._last >= EVERY_S
 
     def write(
         self,

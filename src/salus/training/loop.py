@@ -9,6 +9,7 @@ import contextlib
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import nn
@@ -40,11 +41,11 @@ class Course:
 
 def learn(course: Course, context: Context, where: str) -> list[list[float]]:
     """Runs all steps, from where a killed run stopped. Gives [step, loss] of some steps; the network holds the result."""
-    first, record = 0, {}
+    first, record = 0, dict[str, Any]()
     if course.checkpoint is not None:
         first, record = course.checkpoint.restore(course.network, course.optimiser, course.average)
     curve: list[list[float]] = list(record.get("curve", []))
-    looked, every = time.monotonic(), max(1, course.steps // 50)
+    looked, every = -LOOK_AROUND_S, max(1, course.steps // 50)
     course.network.train()
     for step in range(first, course.steps):
         set_rate(course.optimiser, course.rate(step))

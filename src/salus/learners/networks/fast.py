@@ -45,6 +45,9 @@ class Block(nn.Module):
 class FastNetwork(nn.Module):
     """x_BCHW (0 to 255) -> scores_BK."""
 
+    mean: torch.Tensor
+    scale: torch.Tensor
+
     def __init__(
         self,
         shape_HWC: tuple[int, int, int],

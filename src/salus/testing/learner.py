@@ -1,0 +1,121 @@
+"""What every learner must keep. Subclass, give `learner`, `options` for a quick fit and `problem`, and run pytest."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+import pytest
+
+from salus.core.context import Context
+from salus.core.errors import SalusError
+from salus.learners.base import Fitted, Learner, Prepared
+
+NEAR = 1e-4  # of probabilities, and of a target's deviation
+
+
+class Stopping(Context):
+    """Somebody asked to stop, from the `after`-th time it is asked."""
+
+    def __init__(self, after: int = 0, folder: Path | None = None):
+        super().__init__(folder)
+        self.left = after
+
+    def should_stop(self) -> bool:
+        self.left -= 1
+        return self.left < 0
+
+
+def answers_of(graph: bytes, feeds: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """All outputs of a graph, by the engine that serves."""
+    session = onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"])
+    names = [output.name for output in session.get_outputs()]
+    return dict(zip(names, session.run(names, feeds), strict=True))
+
+
+class LearnerContract:
+    """The contract, as tests. `learnable`: how much of the validation rows a quick fit must get right beyond guessing."""
+
+    learner: type[Learner]
+    options: dict[str, Any]
+    learnable = 0.1
+
+    def problem(self, classification: bool) -> Prepared:
+        raise NotImplementedError
+
+    def fit(self, prepared: Prepared, context: Context | None = None) -> Fitted:
+        return self.learner(self.learner.Config(**self.options)).fit(prepared, context or Context())
+
+    def graph(self, fitted: Fitted, folder: Path) -> bytes:
+        path = folder / "graph.onnx"
+        fitted.export(path)
+        return path.read_bytes()
+
+    @pytest.mark.parametrize("classification", [True, False])
+    def test_the_graph_says_what_the_library_says(self, classification: bool, tmp_path: Path) -> None:
+        prepared = self.problem(classification)
+        fitted = self.fit(prepared)
+        feeds = prepared.validation.feeds
+        raw = fitted.raw(feeds)
+        found = answers_of(self.graph(fitted, tmp_path), feeds)
+        name = "scores" if classification else "values"
+        assert list(found) == [name]
+        assert found[name].dtype == np.float32
+        assert found[name].shape == (len(prepared.validation), prepared.classes)
+        scale = 1.0 if classification else float(prepared.train.target.std())
+        assert np.max(np.abs(_plain(found[name], classification) - _plain(raw, classification))) < NEAR * scale
+
+    def test_one_row_is_answered_as_among_others(self, tmp_path: Path) -> None:
+        prepared = self.problem(True)
+        graph = self.graph(self.fit(prepared), tmp_path)
+        feeds = prepared.validation.feeds
+        together = answers_of(graph, feeds)["scores"]
+        for row in range(3):
+            alone = answers_of(graph, {name: feed[row : row + 1] for name, feed in feeds.items()})["scores"]
+            assert np.allclose(alone[0], together[row], atol=1e-3)
+
+    def test_it_learns(self) -> None:
+        prepared = self.problem(True)
+        raw = self.fit(prepared).raw(prepared.validation.feeds)
+        right = float(np.mean(raw.argmax(axis=1) == prepared.validation.target))
+        guessing = float(np.max(np.bincount(prepared.validation.target)) / len(prepared.validation))
+        assert right > guessing + self.learnable
+
+    def test_it_learns_numbers(self) -> None:
+        prepared = self.problem(False)
+        raw = self.fit(prepared).raw(prepared.validation.feeds)
+        left = np.mean((raw - prepared.validation.target) ** 2) / prepared.validation.target.var()
+        assert left < 0.9
+
+    def test_the_seed_decides_every_bit(self, tmp_path: Path) -> None:
+        prepared = self.problem(True)
+        graphs = [self.graph(self.fit(prepared), tmp_path) for _ in range(2)]
+        assert graphs[0] == graphs[1]
+
+    def test_it_stops_when_asked(self) -> None:
+        with pytest.raises(SalusError) as caught:
+            self.fit(self.problem(True), Stopping())
+        assert caught.value.code == "stopped"
+
+    def test_a_proposal_is_a_whole_config(self) -> None:
+        proposal = self.learner.propose(self.problem(True), self.options, 2.0, Context())
+        config = self.learner.Config(**proposal.config).model_dump(mode="json")
+        wanted = self.learner.Config(**self.options).model_dump(mode="json")
+        assert {name: config[name] for name in self.options} == {name: wanted[name] for name in self.options}
+        assert proposal.expected_s >= 0
+
+    def test_an_option_that_it_does_not_have_is_refused(self) -> None:
+        with pytest.raises(SalusError) as caught:
+            self.learner.propose(self.problem(True), {"no_such_option": 1}, 2.0, Context())
+        assert caught.value.code == "bad_spec"
+
+
+def _plain(raw: np.ndarray, classification: bool) -> np.ndarray:
+    """Probabilities of scores; values as they are."""
+    if not classification:
+        return np.asarray(raw, dtype=np.float64)
+    grown = np.exp(raw.astype(np.float64) - raw.max(axis=1, keepdims=True))
+    shares: np.ndarray = grown / grown.sum(axis=1, keepdims=True)
+    return shares
