@@ -15,18 +15,20 @@ import numpy as np
 from salus.core.context import Context
 from salus.core.durable import write_file
 from salus.evaluation.calibrate import fit_temperature
-from salus.evaluation.metrics import selection_loss
+from salus.evaluation.metrics import softmax
 from salus.inference.engines.onnx import OnnxEngine
 from salus.learners import learner_named
 from salus.learners.base import Learner, Part, Prepared
 
 GUARD = 1.5  # times the budget: after this the rest of the plan is skipped and the run is marked cut
 CHUNK_ROWS = 256
+SMALLEST_PROBABILITY = 1e-7
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """One finished fit: its graph (raw scores), its loss on validation rows, and its own library's answers to the examples."""
+    """One finished fit: its graph (raw scores), its losses on validation rows (their mean is `loss`), and its own library's
+    answers to the examples."""
 
     learner: str
     config: dict[str, Any]
@@ -34,6 +36,7 @@ class Candidate:
     seconds: float
     graph: bytes
     loss: float
+    row_losses: np.ndarray
     temperature: float | None
     example_answers: np.ndarray
 
@@ -53,6 +56,17 @@ def execute(
         candidates.append(candidate)
         context.event("fitted", learner=candidate.learner, loss=candidate.loss, seconds=candidate.seconds)
     return candidates, False
+
+
+def choose(candidates: list[Candidate]) -> Candidate:
+    """The one that validation rows favour. A later one in the plan (the larger model, which often stopped by these very rows) must be
+    better by more than a standard error of the paired difference; few rows choose by luck."""
+    best = candidates[0]
+    for candidate in candidates[1:]:
+        gains = best.row_losses - candidate.row_losses
+        if gains.mean() > gains.std() / np.sqrt(len(gains)):
+            best = candidate
+    return best
 
 
 def run_graph(graph: bytes, feeds: dict[str, np.ndarray], output: str, threads: int) -> np.ndarray:
@@ -87,14 +101,15 @@ def _fit(
     path = folder / f"fit-{index}.onnx"
     fitted.export(path)
     graph = path.read_bytes()
-    temperature, loss = _score(graph, prepared.validation, prepared)
+    temperature, row_losses = _score(graph, prepared.validation, prepared)
     candidate = Candidate(
         learner=learner.name,
         config=entry["config"],
         details=fitted.details,
         seconds=round(time.monotonic() - started, 3),
         graph=graph,
-        loss=loss,
+        loss=float(row_losses.mean()),
+        row_losses=row_losses,
         temperature=temperature,
         example_answers=fitted.raw(example_feeds),
     )
@@ -102,20 +117,23 @@ def _fit(
     return candidate
 
 
-def _score(graph: bytes, validation: Part, prepared: Prepared) -> tuple[float | None, float]:
-    """The temperature that fits validation rows best, and the loss with it; lower is better."""
-    output = "scores" if prepared.classification else "values"
-    raw = run_graph(graph, validation.feeds, output, prepared.threads)
+def _score(graph: bytes, validation: Part, prepared: Prepared) -> tuple[float | None, np.ndarray]:
+    """The temperature that fits validation rows best, and the loss of each row with it; lower is better."""
     if not prepared.classification:
-        return None, selection_loss(raw, validation.target, prepared.classification)
-    temperature = fit_temperature(raw, validation.target)
-    return temperature, selection_loss(raw / temperature, validation.target, prepared.classification)
+        values = run_graph(graph, validation.feeds, "values", prepared.threads)
+        spread = np.maximum(validation.target.var(axis=0), 1e-12)
+        return None, np.mean((values - validation.target) ** 2 / spread, axis=1)
+    scores = run_graph(graph, validation.feeds, "scores", prepared.threads)
+    temperature = fit_temperature(scores, validation.target)
+    said = softmax(scores / temperature)[np.arange(len(scores)), validation.target]
+    return temperature, -np.log(np.maximum(said, SMALLEST_PROBABILITY))
 
 
 def _keep(index: int, candidate: Candidate, path: Path, context: Context) -> None:
     write_file(path, candidate.graph)  # again, synced
-    record = {name: value for name, value in vars(candidate).items() if name not in ("graph", "example_answers")}
-    context.remember(f"fit-{index}", {**record, "example_answers": candidate.example_answers.tolist()})
+    record = {name: value for name, value in vars(candidate).items() if name != "graph"}
+    lists = {name: record[name].tolist() for name in ("row_losses", "example_answers")}
+    context.remember(f"fit-{index}", record | lists)
 
 
 def _kept(index: int, folder: Path, context: Context) -> Candidate | None:
@@ -123,5 +141,5 @@ def _kept(index: int, folder: Path, context: Context) -> Candidate | None:
     path = folder / f"fit-{index}.onnx"
     if record is None or not path.exists():
         return None
-    answers = np.asarray(record.pop("example_answers"), dtype=np.float64)
-    return Candidate(**record, graph=path.read_bytes(), example_answers=answers)
+    arrays = {name: np.asarray(record.pop(name), dtype=np.float64) for name in ("row_losses", "example_answers")}
+    return Candidate(**record, **arrays, graph=path.read_bytes())

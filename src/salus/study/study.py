@@ -15,7 +15,7 @@ from salus.core.context import Context
 from salus.core.specs import TrainSpec
 from salus.data.version import DataVersion
 from salus.recipes import recipe_named
-from salus.study.fit import execute
+from salus.study.fit import choose, execute
 from salus.study.measure import measure_bundle
 from salus.study.package import Package, draft, examples_for, publish
 from salus.study.plan import make_plan
@@ -45,7 +45,7 @@ def run_study(
         example_rows, example_feeds = examples_for(material, spec.seed)
         plan = make_plan(prepared, spec, context)
         candidates, cut = execute(plan, prepared, example_feeds, folder, context)
-        best = min(candidates, key=lambda candidate: candidate.loss)
+        best = choose(candidates)
         package = Package(version, data_name, spec, material, plan, tuple(candidates), best, example_rows, cut)
         context.event("measuring", learner=best.learner, rows=len(material.splits.test))
         report = measure_bundle(draft(package, Path(scratch) / "draft"), package, prepared, context)
