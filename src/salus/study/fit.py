@@ -141,5 +141,6 @@ def _kept(index: int, folder: Path, context: Context) -> Candidate | None:
     path = folder / f"fit-{index}.onnx"
     if record is None or not path.exists():
         return None
-    arrays = {name: np.asarray(record.pop(name), dtype=np.float64) for name in ("row_losses", "example_answers")}
-    return Candidate(**record, **arrays, graph=path.read_bytes())
+    for name in ("row_losses", "example_answers"):
+        record[name] = np.asarray(record[name], dtype=np.float64)
+    return Candidate(**record, graph=path.read_bytes())

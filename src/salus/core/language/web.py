@@ -17,20 +17,6 @@ MESSAGES = {
         "The addresses are listed in docs/http-api.md.",
         "地址列表见 docs/http-api.md。",
     ),
-    "home_not_writable": Message(
-        500,
-        "The home {where} cannot be written: {found}.",
-        "主目录 {where} 不可写：{found}。",
-        "Give this user the right to write there, or choose another folder with SALUS_HOME.",
-        "请授予当前用户写权限，或用 SALUS_HOME 选择另一个目录。",
-    ),
-    "home_open": Message(
-        500,
-        "The home {where}: expected a folder of this user that nobody else may enter (mode 0700); found {found}.",
-        "主目录 {where}：应为仅当前用户可进入的文件夹（权限 0700）；实际为 {found}。",
-        "Correct it with: chmod 700 FOLDER, or choose another folder with SALUS_HOME.",
-        "请执行 chmod 700 文件夹，或用 SALUS_HOME 选择另一个目录。",
-    ),
     "address_open": Message(
         422,
         "The setting host: expected an address of this machine alone; found '{found}', which other machines reach.",
