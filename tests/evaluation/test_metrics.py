@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from sklearn import metrics as reference
 
 from salus.evaluation.calibrate import fit_temperature, reliability
-from salus.evaluation.metrics import auc, score, softmax
+from salus.evaluation.metrics import score, softmax
 
 
 def example(rows: int, classes: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -28,10 +28,13 @@ def test_they_are_scikit_learns(rows: int, classes: int, seed: int) -> None:
     assert score("accuracy", raw, target) == pytest.approx(reference.accuracy_score(target, said))
     assert score("balanced_accuracy", raw, target) == pytest.approx(reference.balanced_accuracy_score(target, said))
     assert score("macro_f1", raw, target) == pytest.approx(reference.f1_score(target, said, average="macro"))
+    if classes > 2:
+        area = reference.roc_auc_score(target, raw / raw.sum(axis=1, keepdims=True), multi_class="ovr")
+        assert score("auc", raw / raw.sum(axis=1, keepdims=True), target) == pytest.approx(area)
     for k in range(classes):
         two = np.stack([1 - raw[:, k], raw[:, k]], axis=1)
         expected = reference.roc_auc_score(target == k, raw[:, k])
-        assert auc(two, (target == k).astype(int), np.ones((1, rows)))[0] == pytest.approx(expected)
+        assert score("auc", two, (target == k).astype(int)) == pytest.approx(expected)
 
 
 def test_the_metrics_of_numbers_are_scikit_learns() -> None:

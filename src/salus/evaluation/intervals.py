@@ -1,25 +1,31 @@
 """95 % intervals: what a score could be on other rows, or on other people.
 
-With many rows or groups: the bootstrap, resampling whole groups where there are groups (Efron 1979), with percentiles expanded for
-small numbers (Hesterberg 2015, "What teachers should know about the bootstrap"). With fewer than 8 groups: Student's t over the
-groups' own scores, marked wide. Never narrower than what the number of units can show at all (Wilson 1927).
+What is drawn together is a *unit*: a person where there are groups, else a row. Every metric is a function of sums over units.
+Scores between 0 and 1: Wilson's interval (1927) for as many independent yes-or-no answers as would vary as much as leaving
+units out does (the effective number, Korn and Graubard 1998), never more than the units can show. Other scores: the bootstrap over
+units (Efron 1979), percentiles expanded for few units (Hesterberg 2015). Fewer than 8 groups: Student's t, marked wide.
+Knows no task and no report.
 """
 
 from __future__ import annotations
 
 import math
+from functools import cached_property
 from statistics import NormalDist
 
 import numpy as np
 
 from salus.core.nouns import Interval
-from salus.evaluation.metrics import METRICS, auc
+from salus.evaluation.metrics import METRICS, Metric
 
 DRAWS = 1000
-AUC_DRAWS = 400
+DRAWS_AT_ONCE = 100
+MAX_UNITS = 4000  # more are merged at random: 4,000 parts tell the spread of a sum as well as 100,000 do
 FEW_GROUPS = 8
 FEW_ROWS = 30
-CELLS = 8_000_000  # of one block of weights
+# Rows of one person are alike: the least correlation assumed when the people in the test happen to score the same. Above ten people
+# it falls as 1 / people, because they show by themselves how alike they are.
+LEAST_CORRELATION = 0.1
 Z = NormalDist().inv_cdf(0.975)
 # Student's t, 97.5 %, by degrees of freedom 1, 2, ...
 T_975 = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160, 2.145, 2.131)
@@ -27,27 +33,92 @@ T_975 = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 
 
 def interval(name: str, raw: np.ndarray, target: np.ndarray, groups: np.ndarray | None, seed: int) -> Interval:
     """The metric `name` with its 95 % interval. raw: probabilities (B, K) or values (B, M); groups: codes (B,) or None."""
-    units = np.arange(len(target)) if groups is None else np.unique(groups, return_inverse=True)[1]
-    count = int(units.max()) + 1
-    generator = np.random.default_rng([seed, len(target), count])
-    value = _value(name, raw, target)
-    few = groups is not None and count < FEW_GROUPS
-    if count < 2:  # one person says nothing about others; what the rows show is all there is
-        units, count = np.arange(len(target)), len(target)
-    low, high = _bootstrap(name, raw, target, units, count, generator)
-    if few:
-        if count < len(target):
-            low, high = _widest((low, high), _over_groups(name, raw, target, units, count, value))
-        rows = np.arange(len(target))
-        low, high = _widest((low, high), _bootstrap(name, raw, target, rows, len(target), generator))
-    if name == "auc" or METRICS[name].bounded:
-        people = count if groups is None else len(np.unique(groups))
-        low, high = _widest((low, high), _wilson(value, people))
-        low, high = max(0.0, low), min(1.0, high)
-    elif not METRICS[name].higher_is_better:
-        low = max(0.0, low)
-    wide = few or (groups is None and len(target) < FEW_ROWS)
-    return Interval(value=value, low=min(low, value), high=max(high, value), wide=wide)
+    return Resampling(target, groups, seed).interval(name, raw)
+
+
+class Resampling:
+    """The rows of one measurement as units; made once, asked for every metric."""
+
+    def __init__(self, target: np.ndarray, groups: np.ndarray | None, seed: int) -> None:
+        """target: codes (B,) or numbers (B, M), at least one row. groups: codes (B,) of people."""
+        self.target = target
+        self.rows = len(target)
+        units = np.arange(self.rows) if groups is None else groups
+        codes, sizes = np.unique(units, return_inverse=True, return_counts=True)[1:]
+        self.groups = None if groups is None else len(sizes)
+        self.wide = len(sizes) < FEW_GROUPS if groups is not None else self.rows < FEW_ROWS
+        self.generator = np.random.default_rng([seed, self.rows, len(sizes)])
+        rows_a_unit = float(np.sum(sizes.astype(np.float64) ** 2) / self.rows)
+        self.alike = 1 + (rows_a_unit - 1) * min(LEAST_CORRELATION, 1 / len(sizes))
+        if len(sizes) == 1:  # one person says nothing about others: what the rows show is all there is
+            codes, sizes = np.arange(self.rows), np.ones(self.rows, dtype=np.int64)
+        if len(sizes) > MAX_UNITS:
+            codes = self.generator.permutation(len(sizes))[codes] % MAX_UNITS
+        self.order = np.argsort(codes, kind="stable")
+        self.starts = np.flatnonzero(np.r_[True, np.diff(codes[self.order]) > 0])
+
+    def interval(self, name: str, raw: np.ndarray) -> Interval:
+        """One metric of these answers."""
+        metric = METRICS[name]
+        sums = np.add.reduceat(metric.statistics(raw, self.target)[self.order], self.starts, axis=0)
+        value = float(metric.from_sums(sums.sum(axis=0)))
+        error = self._standard_error(metric, sums)
+        if metric.bounded:
+            low, high = self._of_share(value, error, self._most_answers(metric.balanced))
+        else:
+            draws = np.concatenate([metric.from_sums(weights @ sums) for weights in self.weights])
+            low, high = self._percentiles(draws)
+            if self.wide and self.groups is not None:
+                margin = self._t * error
+                low, high = min(low, value - margin), max(high, value + margin)
+            low = low if metric.higher_is_better else max(0.0, low)
+        return Interval(value=value, low=min(low, value), high=max(high, value), wide=self.wide)
+
+    @cached_property
+    def weights(self) -> list[np.ndarray]:
+        """How often each unit was drawn, in blocks (D, U)."""
+        units, blocks = len(self.starts), []
+        for _ in range(DRAWS // DRAWS_AT_ONCE):
+            drawn = self.generator.integers(0, units, (DRAWS_AT_ONCE, units))
+            drawn += units * np.arange(DRAWS_AT_ONCE)[:, None]
+            counts = np.bincount(drawn.ravel(), minlength=DRAWS_AT_ONCE * units)
+            blocks.append(counts.reshape(DRAWS_AT_ONCE, units).astype(np.float64))
+        return blocks
+
+    @property
+    def _t(self) -> float:
+        """Student's t: as many degrees of freedom as people, or rows, less one."""
+        return t_975((self.groups or len(self.starts)) - 1)
+
+    def _standard_error(self, metric: Metric, sums: np.ndarray) -> float:
+        """The jackknife: how much the metric varies when each unit in turn is left out. 0 for one unit."""
+        units = len(sums)
+        if units < 2:
+            return 0.0
+        without = metric.from_sums(sums.sum(axis=0) - sums)
+        return math.sqrt((units - 1) / units * float(np.sum((without - without.mean()) ** 2)))
+
+    def _most_answers(self, balanced: bool) -> float:
+        """As how many independent answers the rows can count at most. Where classes weigh alike, the rarest decides."""
+        most = float(self.rows)
+        if balanced:
+            counts = np.bincount(self.target)
+            counts = counts[counts > 0]
+            most = len(counts) ** 2 / float(np.sum(1 / counts))
+        return most / self.alike
+
+    def _of_share(self, value: float, error: float, most: float) -> tuple[float, float]:
+        share = min(1.0, max(0.0, value))
+        answers = min(most, share * (1 - share) / error**2) if error > 0 else most
+        return wilson(share, max(1.0, answers), self._t)
+
+    def _percentiles(self, draws: np.ndarray) -> tuple[float, float]:
+        units = len(self.starts)
+        if units < 2:
+            return float(draws[0]), float(draws[0])
+        tail = NormalDist().cdf(-math.sqrt(units / (units - 1)) * t_975(units - 1))
+        low, high = np.quantile(draws, [tail, 1 - tail])
+        return float(low), float(high)
 
 
 def t_975(freedom: int) -> float:
@@ -57,81 +128,8 @@ def t_975(freedom: int) -> float:
     return Z + (Z**3 + Z) / (4 * freedom) + (5 * Z**5 + 16 * Z**3 + 3 * Z) / (96 * freedom**2)
 
 
-def _value(name: str, raw: np.ndarray, target: np.ndarray) -> float:
-    if name == "auc":
-        return float(np.nan_to_num(auc(raw, target, np.ones((1, len(target))))[0], nan=0.5))
-    return float(METRICS[name].from_sums(METRICS[name].statistics(raw, target).sum(axis=0)))
-
-
-def _no_interval(name: str, raw: np.ndarray, target: np.ndarray) -> tuple[float, float]:
-    """No interval at all: one row, or draws that hold one class only."""
-    value = _value(name, raw, target)
-    return value, value
-
-
-def _bootstrap(
-    name: str, raw: np.ndarray, target: np.ndarray, units: np.ndarray, count: int, generator: np.random.Generator
-) -> tuple[float, float]:
-    values = (
-        _auc_draws(raw, target, units, count, generator)
-        if name == "auc"
-        else _sum_draws(name, raw, target, units, count, generator)
-    )
-    values = values[np.isfinite(values)]
-    if not len(values) or count < 2:
-        return _no_interval(name, raw, target)
-    tail = NormalDist().cdf(-math.sqrt(count / (count - 1)) * t_975(count - 1))
-    low, high = np.quantile(values, [tail, 1 - tail])
-    return float(low), float(high)
-
-
-def _sum_draws(
-    name: str, raw: np.ndarray, target: np.ndarray, units: np.ndarray, count: int, generator: np.random.Generator
-) -> np.ndarray:
-    metric = METRICS[name]
-    of_rows = metric.statistics(raw, target)
-    sums = np.zeros((count, of_rows.shape[1]))
-    np.add.at(sums, units, of_rows)
-    return np.concatenate([metric.from_sums(weights @ sums) for weights in _weights(count, DRAWS, generator)])
-
-
-def _auc_draws(
-    raw: np.ndarray, target: np.ndarray, units: np.ndarray, count: int, generator: np.random.Generator
-) -> np.ndarray:
-    draws = AUC_DRAWS if len(target) * raw.shape[1] < 100_000 else AUC_DRAWS // 2
-    return np.concatenate([auc(raw, target, weights[:, units]) for weights in _weights(count, draws, generator)])
-
-
-def _weights(count: int, draws: int, generator: np.random.Generator) -> list[np.ndarray]:
-    """How often each unit was drawn, in blocks (D, count)."""
-    blocks = []
-    at_once = max(1, min(draws, CELLS // count))
-    for start in range(0, draws, at_once):
-        size = min(at_once, draws - start)
-        if count > 20_000:
-            blocks.append(generator.poisson(1.0, (size, count)).astype(np.float64))
-            continue
-        drawn = generator.integers(0, count, (size, count)) + count * np.arange(size)[:, None]
-        blocks.append(np.bincount(drawn.ravel(), minlength=size * count).reshape(size, count).astype(np.float64))
-    return blocks
-
-
-def _over_groups(
-    name: str, raw: np.ndarray, target: np.ndarray, units: np.ndarray, count: int, value: float
-) -> tuple[float, float]:
-    """value -+ t * deviation of the groups' own scores / sqrt(groups)."""
-    own = np.array([_value(name, raw[units == unit], target[units == unit]) for unit in range(count)])
-    margin = t_975(count - 1) * float(np.std(own, ddof=1)) / math.sqrt(count)
-    return value - margin, value + margin
-
-
-def _wilson(value: float, count: int) -> tuple[float, float]:
-    """The interval of a share `value` of `count` yes-or-no answers."""
-    share = min(1.0, max(0.0, value))
-    middle = (share + Z**2 / (2 * count)) / (1 + Z**2 / count)
-    margin = Z / (1 + Z**2 / count) * math.sqrt(share * (1 - share) / count + Z**2 / (4 * count**2))
-    return middle - margin, middle + margin
-
-
-def _widest(first: tuple[float, float], second: tuple[float, float]) -> tuple[float, float]:
-    return min(first[0], second[0]), max(first[1], second[1])
+def wilson(share: float, answers: float, z: float = Z) -> tuple[float, float]:
+    """The interval of a share of so many yes-or-no answers."""
+    middle = (share + z**2 / (2 * answers)) / (1 + z**2 / answers)
+    margin = z / (1 + z**2 / answers) * math.sqrt(share * (1 - share) / answers + z**2 / (4 * answers**2))
+    return max(0.0, middle - margin), min(1.0, middle + margin)

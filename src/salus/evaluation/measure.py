@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from salus.evaluation.calibrate import reliability
-from salus.evaluation.intervals import interval
+from salus.evaluation.intervals import Resampling
 from salus.evaluation.metrics import HIGHER_IS_BETTER, softmax
 from salus.tasks.base import Task
 
@@ -33,8 +33,9 @@ def measure(
     """
     answers = np.asarray(raw[task.output], dtype=np.float64)
     nothing = np.tile(baseline, (len(target), 1))
-    metrics = {name: interval(name, answers, target, groups, seed) for name in task.metrics}
-    of_nothing = {name: interval(name, nothing, target, groups, seed) for name in task.metrics}
+    resampling = Resampling(target, groups, seed)
+    metrics = {name: resampling.interval(name, answers) for name in task.metrics}
+    of_nothing = {name: resampling.interval(name, nothing) for name in task.metrics}
     main = task.metrics[0]
     report: dict[str, Any] = {
         "task": task.name,
@@ -88,4 +89,5 @@ def per_class(counts: np.ndarray, levels: Sequence[str]) -> list[dict[str, Any]]
 def _of_one_target(
     task: Task, answers: np.ndarray, target: np.ndarray, groups: np.ndarray | None, seed: int
 ) -> dict[str, Any]:
-    return {name: interval(name, answers, target, groups, seed).model_dump() for name in task.metrics}
+    resampling = Resampling(target, groups, seed)
+    return {name: resampling.interval(name, answers).model_dump() for name in task.metrics}

@@ -1,7 +1,7 @@
 """The metrics of the tasks, written so that thousands of resamplings cost one matrix product.
 
-Most metrics are a function of sums over rows. `statistics` gives what is summed, a column each (B, S); `from_sums` turns sums
-(..., S) into the metric. The area under the ROC curve is not such a sum and is computed from ranks under weights.
+Every metric is a function of sums over rows. `statistics` gives what is summed, a column each (B, S); `from_sums` turns sums
+(..., S) into the metric. Knows what a score is, not how sure one can be of it.
 Definitions are those of scikit-learn, which the tests compare with.
 """
 
@@ -16,10 +16,11 @@ PROBABILITY_FLOOR = 1e-7
 
 
 class Metric(ABC):
-    """A metric that is a function of sums. bounded: lies in 0 to 1."""
+    """A metric that is a function of sums. bounded: lies in 0 to 1. balanced: a rare class weighs as much as a common one."""
 
     higher_is_better: ClassVar[bool] = True
     bounded: ClassVar[bool] = True
+    balanced: ClassVar[bool] = False
 
     @abstractmethod
     def statistics(self, raw: np.ndarray, target: np.ndarray) -> np.ndarray:
@@ -43,6 +44,8 @@ class Accuracy(Metric):
 class BalancedAccuracy(Metric):
     """Mean over the classes that occur of the share of their rows that are right."""
 
+    balanced = True
+
     def statistics(self, raw: np.ndarray, target: np.ndarray) -> np.ndarray:
         true_BK = one_hot(target, raw.shape[1])
         right_B = raw.argmax(axis=1) == target
@@ -55,6 +58,8 @@ class BalancedAccuracy(Metric):
 
 class MacroF1(Metric):
     """Mean over the classes that occur (in truth or prediction) of 2 TP / (true + predicted)."""
+
+    balanced = True
 
     def statistics(self, raw: np.ndarray, target: np.ndarray) -> np.ndarray:
         classes = raw.shape[1]
@@ -78,6 +83,34 @@ class LogLoss(Metric):
 
     def from_sums(self, sums: np.ndarray) -> np.ndarray:
         return np.asarray(sums[..., 0] / sums[..., 1])
+
+
+class Auc(Metric):
+    """Area under the ROC curve: the chance that a row of the class gets a higher probability than one that is not of it;
+    equal ones count half. More than two classes: the mean of each against the rest. 0.5 where there is one class only.
+
+    As sums: the mean over the rows of a class of the share of the others below them, and the reverse (DeLong 1988). All rows
+    once give the area itself; other weights give it to first order, which is what its variance is made of.
+    """
+
+    balanced = True
+
+    def statistics(self, raw: np.ndarray, target: np.ndarray) -> np.ndarray:
+        codes = [1] if raw.shape[1] == 2 else range(raw.shape[1])
+        above_BK, positive_BK, below_BK = (np.zeros((len(target), len(codes))) for _ in range(3))
+        for column, code in enumerate(codes):
+            positive = target == code
+            positive_BK[:, column] = positive
+            if 0 < positive.sum() < len(target):
+                above_BK[:, column], below_BK[:, column] = _placements(raw[:, code], positive)
+        return np.concatenate([above_BK, positive_BK, below_BK, 1 - positive_BK], axis=1)
+
+    def from_sums(self, sums: np.ndarray) -> np.ndarray:
+        above, positive, below, negative = np.split(sums, 4, axis=-1)
+        there = (positive > 0) & (negative > 0)
+        area = above / np.where(there, positive, 1) + below / np.where(there, negative, 1)
+        mean = np.where(there, area, 0).sum(axis=-1) / np.maximum(there.sum(axis=-1), 1)
+        return np.where(there.any(axis=-1), np.clip(mean, 0, 1), 0.5)
 
 
 class RootMeanSquaredError(Metric):
@@ -129,31 +162,18 @@ METRICS: dict[str, Metric] = {
     "balanced_accuracy": BalancedAccuracy(),
     "macro_f1": MacroF1(),
     "log_loss": LogLoss(),
+    "auc": Auc(),
     "rmse": RootMeanSquaredError(),
     "mae": MeanAbsoluteError(),
     "r2": R2(),
 }
-HIGHER_IS_BETTER = {name: metric.higher_is_better for name, metric in METRICS.items()} | {"auc": True}
+HIGHER_IS_BETTER = {name: metric.higher_is_better for name, metric in METRICS.items()}
 
 
 def score(name: str, raw: np.ndarray, target: np.ndarray) -> float:
     """One metric on all rows."""
-    if name == "auc":
-        return float(auc(raw, target, np.ones((1, len(target))))[0])
     metric = METRICS[name]
     return float(metric.from_sums(metric.statistics(raw, target).sum(axis=0)))
-
-
-def auc(raw: np.ndarray, target: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Area under the ROC curve under row weights (D, B) -> (D,). More than two classes: the mean of each against the rest.
-
-    The chance that a row of the class gets a higher probability than one that is not of it; equal ones count half.
-    """
-    classes = raw.shape[1]
-    if classes == 2:
-        return _auc_one(raw[:, 1], target == 1, weights)
-    areas = np.stack([_auc_one(raw[:, k], target == k, weights) for k in np.unique(target)])
-    return np.asarray(np.nanmean(areas, axis=0)) if len(areas) else np.full(len(weights), np.nan)
 
 
 def selection_loss(raw: np.ndarray, target: np.ndarray, classification: bool) -> float:
@@ -182,13 +202,13 @@ def _mean_where(above: np.ndarray, below: np.ndarray) -> np.ndarray:
     return np.asarray(ratio.sum(axis=-1) / np.maximum(there.sum(axis=-1), 1))
 
 
-def _auc_one(said: np.ndarray, positive: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    order = np.argsort(said, kind="stable")
-    starts = np.flatnonzero(np.r_[True, np.diff(said[order]) > 0])
-    ordered = weights[:, order]
-    of_positive = np.add.reduceat(ordered * positive[order], starts, axis=1)
-    of_negative = np.add.reduceat(ordered * ~positive[order], starts, axis=1)
-    below = np.cumsum(of_negative, axis=1) - of_negative / 2
-    pairs = of_positive.sum(axis=1) * of_negative.sum(axis=1)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.asarray(np.where(pairs > 0, (of_positive * below).sum(axis=1) / pairs, np.nan))
+def _placements(said: np.ndarray, positive: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """For rows of the class the share of the others below them, for the others the share of the class above them; 0 elsewhere.
+    Each less half the area, so that their two means add up to the area."""
+    rank, ranks = np.unique(said, return_inverse=True)[1], len(np.unique(said))
+    of_class = np.bincount(rank[positive], minlength=ranks)
+    others = np.bincount(rank[~positive], minlength=ranks)
+    share_below = (np.cumsum(others) - others / 2) / others.sum()
+    share_above = 1 - (np.cumsum(of_class) - of_class / 2) / of_class.sum()
+    half = float(np.mean(share_below[rank[positive]])) / 2
+    return np.where(positive, share_below[rank] - half, 0), np.where(positive, 0, share_above[rank] - half)
