@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from salus.core.catalogue import check_train_spec
 from salus.core.context import Context
 from salus.core.specs import DataSpec, TrainSpec, checked, parse_duration_s
 from salus.inference.predictor import Predictor
@@ -83,6 +84,7 @@ def fit(
     targets = [target] if isinstance(target, str) else list(target)
     budget_s = parse_duration_s(budget) if isinstance(budget, str) else budget
     spec = checked(TrainSpec, {"target": targets, "budget_s": budget_s, **options}, "salus.fit")
+    check_train_spec(spec)
     scratch = tempfile.mkdtemp(prefix="salus-model-")
     folder = Path(scratch) / "bundle"
     context = Context(Path(checkpoints) if checkpoints is not None else None, listener)

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from salus.actions.principal import Principal
+from salus.core.catalogue import check_train_spec
 from salus.core.errors import SalusError
 from salus.core.ids import check_name, name_from
 from salus.core.nouns import RunState
@@ -26,6 +27,7 @@ def start(
     """Starts a training run: {"data_set", "version"?, "model"?, "spec", "deploy"?}."""
     principal.require("write")
     spec = checked(TrainSpec, dict(asked.get("spec") or {}), "spec")
+    check_train_spec(spec)
     name = check_name(asked.get("data_set", ""), "data_set")
     model = check_name(asked.get("model") or name_from(name), "model")
     deploy = check_name(asked["deploy"], "deploy") if asked.get("deploy") else None

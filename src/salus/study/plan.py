@@ -33,7 +33,10 @@ def make_plan(prepared: Prepared, spec: TrainSpec, context: Context) -> dict[str
     fits = []
     for learner, share in _candidates(prepared, spec):
         context.stop_if_asked("planning")
-        proposal = learner.propose(prepared, spec.options, left_s * share, context)
+        options = spec.options
+        if spec.learner == "auto":  # an option is for the learners that have it
+            options = {name: value for name, value in options.items() if name in learner.Config.model_fields}
+        proposal = learner.propose(prepared, options, left_s * share, context)
         fits.append(
             {
                 "learner": learner.name,

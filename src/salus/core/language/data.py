@@ -131,7 +131,7 @@ MESSAGES = {
     ),
     "unknown_layout": Message(
         422,
-        "{where}: expected a CSV or Parquet table, a folder of class folders with pictures, a folder with train and test files, or a bundled set; found {found}.",
+        "{where}: expected a CSV or Parquet table, class folders of pictures, a folder with train and test files, or a bundled set; found {found}.",
         "{where}：应为 CSV 或 Parquet 表格、按类别分文件夹的图片、含 train 与 test 文件的文件夹，或内置数据集；实际为 {found}。",
         "Bring the data into one of these layouts.",
         "请把数据整理为上述形式之一。",
