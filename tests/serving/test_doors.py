@@ -97,6 +97,17 @@ def test_what_another_project_has_is_as_unknown_as_what_nobody_has(server: Runni
         assert client.post("/endpoints/secret/predict", content=rows((1, 1)), headers=JSON).status_code == 200
 
 
+def test_an_owner_may_enter_another_project_and_nobody_else(server: Running) -> None:
+    there = {**JSON, "Salus-Project": "two"}
+    with server.client() as owner:
+        assert owner.post("/endpoints/secret/predict", content=rows((1, 1)), headers=there).status_code == 200
+        assert code(owner.post(PETS, content=rows((1, 1)), headers=there)) == (404, "not_found")
+    with server.client(PREDICT_TOKEN) as client:
+        assert code(client.post("/endpoints/secret/predict", content=rows((1, 1)), headers=there)) == (403, "forbidden")
+        at_home = {**JSON, "Salus-Project": "one"}
+        assert client.post(PETS, content=rows((1, 1)), headers=at_home).status_code == 200
+
+
 def test_the_description_holds_an_example_that_is_answered(server: Running) -> None:
     with server.client() as client:
         shown = client.get("/endpoints/pets").json()
@@ -192,8 +203,9 @@ def test_metrics_are_of_the_keys_project(server: Running) -> None:
 
 
 def test_large_requests_are_answered_too(server: Running) -> None:
-    many: dict[str, Any] = {"rows": [{"age": index % 7, "weight": 3.123456789} for index in range(100)]}
-    body = json.dumps(many, indent=40).encode()
+    many: dict[str, Any] = {"rows": [{"age": index % 7, "weight": 3.123456789} for index in range(900)]}
+    body = json.dumps(many, indent=200).encode()  # far more than headers may be, and sent at once
+    assert len(body) > 400_000
     with server.client() as client:
         answer = client.post(PETS, content=body, headers=JSON)
-    assert len(answer.json()["predictions"]) == 100
+    assert len(answer.json()["predictions"]) == 900

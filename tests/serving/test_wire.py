@@ -197,9 +197,36 @@ def test_pipelined_requests_are_answered_in_order(server: Running) -> None:
     with socket.create_connection(("127.0.0.1", server.port), timeout=5) as connection:
         connection.sendall(request() + second)
         received = b""
-        while received.count(b"HTTP/1.1 200") < 2:
+        while b"alive" not in received:
             received += connection.recv(65536)
+    assert received.count(b"HTTP/1.1 200") == 2
     assert received.index(b"predictions") < received.index(b"alive")
+
+
+def test_an_idle_connection_is_left_alone_and_late_headers_are_not(server: Running) -> None:
+    with (
+        socket.create_connection(("127.0.0.1", server.port), timeout=20) as idle,
+        socket.create_connection(("127.0.0.1", server.port), timeout=20) as late,
+    ):
+        idle.sendall(request())
+        assert idle.recv(65536).startswith(b"HTTP/1.1 200")
+        late.sendall(b"GET /livez HTTP/1.1\r\nHost: local")
+        assert late.recv(65536).startswith(b"HTTP/1.1 408")  # after ten seconds
+        idle.settimeout(1.0)
+        with pytest.raises(TimeoutError):
+            idle.recv(1)
+        idle.sendall(request())
+        assert idle.recv(65536).startswith(b"HTTP/1.1 200")
+
+
+def test_a_body_that_comes_in_large_pieces_is_no_header(server: Running) -> None:
+    body = GOOD + b" " * 150_000
+    with socket.create_connection(("127.0.0.1", server.port), timeout=5) as connection:
+        for _ in range(3):
+            connection.sendall(request(body=b"", length=len(body)))
+            time.sleep(0.05)
+            connection.sendall(body)
+            assert connection.recv(65536).startswith(b"HTTP/1.1 200")
 
 
 def test_an_upgrade_is_not_taken(server: Running) -> None:

@@ -31,6 +31,7 @@ class BoundedProtocol(HttpToolsProtocol):
         super().connection_made(transport)
         self._in_headers = True
         self._header_bytes = 0
+        self._messages = 0
         self._chunks = 0
         self._refused = False
         self._headers_due: asyncio.TimerHandle | None = self.loop.call_later(HEADERS_WITHIN_S, self._headers_late)
@@ -44,8 +45,10 @@ class BoundedProtocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         if self._refused or self.transport.is_closing():
             return
+        messages = self._messages
         super().data_received(data)
-        if self._in_headers:
+        # When a message ended with these bytes they were a body, however long; an idle connection is no late one.
+        if self._in_headers and messages == self._messages:
             self._header_bytes += len(data)
             if self._header_bytes > MAX_HEADER_BYTES:
                 self._refuse(SalusError("headers_too_large", expected=f"{MAX_HEADER_BYTES} bytes"))
@@ -62,6 +65,8 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         self._in_headers = True
+        self._header_bytes = 0
+        self._messages += 1
         self._chunks = 0
         super().on_message_complete()
 
