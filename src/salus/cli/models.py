@@ -28,7 +28,7 @@ def show(name: Annotated[str, typer.Argument(help="Name of the model.")], as_jso
 
 def _words(headline: Any) -> str:
     """The main metric with its interval."""
-    if not isinstance(headline, dict):
+    if not isinstance(headline, dict) or "interval" not in headline:
         return ""
     found = headline["interval"]
     return f"{headline['metric']} {found['value']:.3f} ({found['low']:.3f} to {found['high']:.3f})"
