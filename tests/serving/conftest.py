@@ -12,7 +12,7 @@ from serving_bundles import Home, Running, picture_graph, picture_schema, runnin
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     home = Home(Path(tmp_path_factory.mktemp("serving")) / "home")
-    limits = {"max_predict_bytes": 200_000, "max_predict_rows": 100, "body_timeout_s": 1.0}
+    limits = {"max_predict_bytes": 600_000, "max_predict_rows": 1000, "body_timeout_s": 1.0}
     expired = home.key("salus_expired", "one", ["owner"], expires="2020-01-01T00:00:00Z")
     home.keys.append(expired)
     with running(home) as server:

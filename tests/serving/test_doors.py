@@ -119,7 +119,7 @@ def test_the_description_holds_an_example_that_is_answered(server: Running) -> N
     ("body", "expected"),
     [
         (b'{"rows": []}', (422, "empty_batch")),
-        (rows(*[(1, 1)] * 101), (413, "batch_too_large")),
+        (rows(*[(1, 1)] * 1001), (413, "batch_too_large")),
         (b'{"rows": 3}', (422, "bad_predict_body")),
         (b'{"rows": [3]}', (422, "bad_predict_body")),
         (b"[]", (422, "bad_predict_body")),

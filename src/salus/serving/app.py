@@ -2,7 +2,7 @@
 
     POST /endpoints/NAME/predict    GET /endpoints    GET /endpoints/NAME    GET /metrics    GET /livez    GET /readyz
 
-Every door but the two of health wants a key, and looks names up in that key's project: what another project has is as
+Every door but the two of health wants a key, and looks names up in that key's project (an owner's may enter another): what another project has is as
 unknown as what nobody has. Which door it is decides the exact path as it was sent.
 """
 
@@ -19,7 +19,7 @@ from salus.serving import metrics
 from salus.serving.answer import Answer, Headers, Send, deliver
 from salus.serving.endpoint import Endpoint
 from salus.serving.health import Readiness
-from salus.serving.keys import require
+from salus.serving.keys import enter, require
 from salus.serving.limits import Bodies, Receive, read_body
 from salus.serving.pool import INLINE_BODY_BYTES
 from salus.serving.protocols import typed_json
@@ -64,6 +64,7 @@ class App:
             _allow(request, READ_ONLY)
             return await self._health(path)
         key = self._house.keys.recognise(request.headers.get(b"authorization"))
+        key = enter(key, request.headers.get(b"salus-project"))
         if path.startswith(b"/endpoints/") and path.endswith(b"/predict") and path.count(b"/") == 3:
             _allow(request, ("POST",))
             return await self._predict(request, receive, key, path[11:-8].decode("ascii"))

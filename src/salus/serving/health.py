@@ -6,6 +6,7 @@ One round at a time, a good one kept for a second, bounded in time: whoever asks
 from __future__ import annotations
 
 import asyncio
+from contextlib import ExitStack
 from typing import Any
 
 from salus.core.errors import SalusError
@@ -36,7 +37,10 @@ class Readiness:
             self._house.check_age()
             endpoints = list(self._house.endpoints.values())
             versions = [endpoint.current for endpoint in endpoints if endpoint.current is not None]
-            alive = await asyncio.gather(*[self._answers(version) for version in versions])
+            with ExitStack() as in_use:  # none is closed by a swap before its turn
+                for version in versions:
+                    in_use.enter_context(version)
+                alive = await asyncio.gather(*[self._answers(version) for version in versions])
             starting = sum(endpoint.current is None and endpoint.error is None for endpoint in endpoints)
             counts = {
                 "ready": sum(alive),
@@ -54,8 +58,7 @@ class Readiness:
     async def _answers(self, version: Version) -> bool:
         deadline = asyncio.get_running_loop().time() + TIMEOUT_S
         try:
-            with version:
-                values = version.model.read_rows([version.example])
-                return len(await version.ask(values, 1, True, deadline)) == 1
+            values = version.model.read_rows([version.example])
+            return len(await version.ask(values, 1, True, deadline)) == 1
         except SalusError as error:
             return error.code == "overloaded"  # busy, but alive: taking it out of service would not help

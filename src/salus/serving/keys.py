@@ -37,6 +37,14 @@ class KeyRing:
         return key
 
 
+def enter(key: SnapshotKey, project: bytes | None) -> SnapshotKey:
+    """The same key in another project, as the header Salus-Project names it. Only an owner's may."""
+    if project is None or project == key.project.encode():
+        return key
+    require(key, "owner")
+    return key.model_copy(update={"project": project.decode("latin-1")})
+
+
 def require(key: SnapshotKey, *scopes: str) -> None:
     """Raises `forbidden` unless the key has one of the scopes."""
     for scope in scopes:

@@ -1,7 +1,7 @@
 """Where a pass runs: on the event loop when it is cheap, else in one of a few threads.
 
-A hand-over to a thread and back costs about as much as a small pass itself (benchmarks/serve.py, figure `thread handover`),
-so a pass that was measured to be short is not handed over. What turns out slow goes to a thread from the next pass on.
+A hand-over to a thread and back costs a good part of a small pass (benchmarks/serve.py, figure `thread handover`), so a
+pass that was measured to be short is not handed over. What turns out slow goes to a thread from the next pass on.
 """
 
 from __future__ import annotations

@@ -22,6 +22,7 @@ _NOTED = frozenset(
         b"transfer-encoding",
         b"x-request-id",
         b"salus-timeout-ms",
+        b"salus-project",
         b"expect",
         b"accept-language",
     }

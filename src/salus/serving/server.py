@@ -16,6 +16,7 @@ from typing import Any
 
 import uvicorn
 
+from salus.core.language import all_messages
 from salus.core.settings import Settings
 from salus.serving.app import App
 from salus.serving.control_door import ControlDoor
@@ -77,6 +78,7 @@ class ModelServer:
 
     def __init__(self, settings: Settings):
         self._settings = settings
+        all_messages()  # the first error must not wait for the catalogue, nor find it broken
         store = SnapshotStore(settings.home / "snapshot.json", settings.home / "keys" / "signing.pem")
         self.house = House(
             store,
