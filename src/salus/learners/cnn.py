@@ -47,13 +47,13 @@ Switch = Literal["auto", "on", "off"]
 
 class CnnConfig(LearnerConfig):
     network: Literal["fast", "recipe"] = Field("fast", description="which layers")
-    width: int = Field(32, ge=4, le=1024, description="channels of the first layer; later ones are multiples")
+    width: int = Field(16, ge=4, le=1024, description="channels of the first layer; later ones are multiples")
     steps: int | None = Field(
         None, ge=1, le=10_000_000, description="batches to learn from; none: what the budget allows"
     )
     batch_rows: int = Field(128, ge=2, le=8192, description="pictures a step")
     optimiser: Literal["sgd", "adam"] = Field("sgd", description="sgd with Nesterov momentum 0.9, or adam")
-    learning_rate: float = Field(0.1, gt=0, le=10, description="the highest rate of the schedule")
+    learning_rate: float = Field(0.2, gt=0, le=10, description="the highest rate of the schedule")
     schedule: Literal["one-cycle", "constant"] = Field("one-cycle", description="how the rate changes over the steps")
     weight_decay: float = Field(5e-4, ge=0, le=1, description="how much weights shrink, times the rate, a step")
     label_smoothing: float = Field(0.1, ge=0, lt=1, description="share of a label that is given to all classes")
