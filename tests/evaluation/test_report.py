@@ -100,6 +100,6 @@ def test_the_gate_says_when_few_people_prove_little() -> None:
 
 def test_the_gate_keeps_blockers_and_minimums() -> None:
     made = report(["a", "b", "c"])
-    blocked = made | {"findings": [{"code": "one_class", "severity": "blocker"}]}
+    blocked = made | {"findings": [{"code": "one_class", "severity": "blocker", "parameters": {}}]}
     assert not gate(blocked)["passed"]
     assert not gate(made, {"minimum": {"accuracy": 0.999}})["passed"]

@@ -176,13 +176,6 @@ def score(name: str, raw: np.ndarray, target: np.ndarray) -> float:
     return float(metric.from_sums(metric.statistics(raw, target).sum(axis=0)))
 
 
-def selection_loss(raw: np.ndarray, target: np.ndarray, classification: bool) -> float:
-    """What a fit is chosen by, lower is better: log loss of softmax(scores), or the squared error in target variances."""
-    if classification:
-        return score("log_loss", softmax(raw), target)
-    return float(np.mean((raw - target) ** 2 / np.maximum(target.var(axis=0), 1e-12)))
-
-
 def softmax(scores: np.ndarray) -> np.ndarray:
     shifted = np.exp(scores.astype(np.float64) - scores.max(axis=1, keepdims=True))
     return np.asarray(shifted / shifted.sum(axis=1, keepdims=True))

@@ -1,0 +1,48 @@
+"""Messages of measuring and of the gate."""
+
+from salus.core.language.message import Message
+
+MESSAGES = {
+    "nothing_to_measure": Message(
+        422,
+        "{where}: expected at least one labelled row to judge by; found none.",
+        "{where}：至少应有一行带标签的数据用于评估；实际没有。",
+        "Add rows with labels, or choose another split.",
+        "请加入带标签的行，或选择其他划分方式。",
+    ),
+    "answers_not_finite": Message(
+        422,
+        "{where}: expected finite answers on the rows to judge by; found {found} rows that are not.",
+        "{where}：评估行上的输出应为有限数；有 {found} 行不是。",
+        "Train again with other options or another learner; look for extreme values in the data.",
+        "请换用其他选项或学习器重新训练，并检查数据中的极端值。",
+    ),
+    "gate_better_here": Message(
+        409,
+        "Better than doing nothing on these {found}; there are too few of them to say more.",
+        "在这 {found} 上优于什么都不做；数量太少，无法说明更多。",
+        "Test on more before anybody relies on it.",
+        "在投入使用之前，请用更多数据测试。",
+    ),
+    "gate_not_better": Message(
+        409,
+        "{where} is not surely better than doing nothing: its 95 % interval reaches {found}, doing nothing gives {expected}.",
+        "{where} 未能确定优于什么都不做：其 95 % 区间达到 {found}，什么都不做为 {expected}。",
+        "Add data or columns that say more about the target, or give the training more time.",
+        "请加入与目标更相关的数据或列，或给训练更多时间。",
+    ),
+    "gate_blocker": Message(
+        409,
+        "The data has something that must be mended first: {found}",
+        "数据中有必须先解决的问题：{found}",
+        "Mend it and train again.",
+        "请解决后重新训练。",
+    ),
+    "gate_bound": Message(
+        409,
+        "{where}: expected {expected} by its whole 95 % interval; found {found}.",
+        "{where}：整个 95 % 区间应满足 {expected}；实际为 {found}。",
+        "Improve the model, or change the policy.",
+        "请改进模型，或修改策略。",
+    ),
+}
