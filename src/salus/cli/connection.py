@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from salus.cli.output import say
 
@@ -13,13 +14,13 @@ if TYPE_CHECKING:
     from salus.sdk.client import Client
 
 
+# -P: a file in the current folder must not pose as a module
+SUPERVISOR = [sys.executable, "-P", "-m", "salus.programs.supervisor"]
 _opened: list[Client] = []
 
 
 def client() -> Client:
     """The client of the service on this home, or of SALUS_URL with SALUS_KEY."""
-    import os
-
     from salus.sdk.client import Client
 
     if os.environ.get("SALUS_URL"):
@@ -60,5 +61,9 @@ def running_client(quiet: bool) -> Client:
 
 def supervisor(*flags: str, quiet: bool = False) -> int:
     """Runs the supervisor with these flags and gives its exit code."""
-    command = [sys.executable, "-m", "salus.programs.supervisor", *flags]
-    return subprocess.call(command, stdout=subprocess.DEVNULL if quiet else None)
+    return subprocess.call([*SUPERVISOR, *flags], stdout=subprocess.DEVNULL if quiet else None)
+
+
+def become_supervisor() -> NoReturn:
+    """This process goes on as the supervisor, so that it is the one who hears the signals."""
+    os.execv(SUPERVISOR[0], SUPERVISOR)  # noqa: S606

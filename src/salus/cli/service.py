@@ -13,7 +13,9 @@ def up(
     background: Annotated[bool, typer.Option("--background", help="Return when it is ready; it goes on.")] = False,
 ) -> None:
     """Start the service on this home: control plane, model server and worker."""
-    raise typer.Exit(connection.supervisor(*(["--background"] if background else [])))
+    if background:
+        raise typer.Exit(connection.supervisor("--background"))
+    connection.become_supervisor()
 
 
 def down() -> None:

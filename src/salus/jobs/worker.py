@@ -21,7 +21,7 @@ from salus.jobs.report import EVENTS_EVERY_S, Report
 from salus.jobs.runners.base import Runner, Running
 from salus.jobs.runners.local import job_folder
 
-CLAIM_WAIT_S = 5.0
+CLAIM_WAIT_S = 1.0  # a worker that shall stop is not heard before
 Outcome = dict[str, Any]
 log = logging.getLogger("salus.jobs.worker")
 

@@ -20,7 +20,7 @@ from salus.programs.logs import last_lines, log_path, open_log
 from salus.programs.parent import READY_FD
 
 
-def start_in_background(settings: Settings, welcome: list[str]) -> int:
+def start_in_background(settings: Settings) -> None:
     """Starts a supervisor in a session of its own; returns when it is ready, or raises what kept it from that."""
     prepare_home(settings.home)
     read_end, write_end = os.pipe()
@@ -43,14 +43,13 @@ def start_in_background(settings: Settings, welcome: list[str]) -> int:
         process.send_signal(signal.SIGTERM)
         process.wait()
         raise
-    return _hear(settings, json.loads(told) if told else {}, process, welcome)
+    _hear(settings, json.loads(told) if told else {}, process)
 
 
-def _hear(settings: Settings, told: dict[str, Any], process: subprocess.Popen[bytes], welcome: list[str]) -> int:
+def _hear(settings: Settings, told: dict[str, Any], process: subprocess.Popen[bytes]) -> None:
     if told.get("ready"):
-        print("\n".join(welcome), flush=True)
         process.returncode = 0  # it goes on without us
-        return 0
+        return
     process.wait()
     if "error" in told:
         raise SalusError.from_json(told["error"])

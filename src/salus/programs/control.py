@@ -90,7 +90,8 @@ def first_start(settings: Settings, records: Records) -> Signer:
         token = keys.new_token()
         records.database.write(lambda connection: _add_owner(connection, token))
         write_file(owner, f"{token}\n".encode())
-        print(f"Owner key (shown once; kept in {owner}): {token}", flush=True)
+        if sys.stdout.isatty():  # anything else is a log, where a key does not belong
+            print(f"Owner key (shown once; kept in {owner}): {token}", flush=True)
     return signer
 
 

@@ -63,9 +63,14 @@ class ProgramLock:
 
 
 def prepare_home(home: Path) -> None:
-    """The home and the folders that every program needs, readable by their owner alone."""
-    for folder in (home, home / "run", home / "logs", home / "keys"):
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    """The home and the folders that every program needs, readable by their owner alone; or `home_not_writable`."""
+    try:
+        for folder in (home, home / "run", home / "logs", home / "keys"):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise SalusError("home_not_writable", where=str(home), found=os.strerror(error.errno or 0)) from None
+    if not os.access(home / "run", os.W_OK | os.X_OK):
+        raise SalusError("home_not_writable", where=str(home), found="no right to write")
 
 
 def lock_path(home: Path, name: str) -> Path:

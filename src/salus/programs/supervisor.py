@@ -13,6 +13,7 @@ import signal
 import sys
 import threading
 import time
+from pathlib import Path
 from typing import Any
 
 from salus.core.errors import SalusError
@@ -130,10 +131,11 @@ def up(settings: Settings) -> int:
     with ProgramLock(settings.home, "supervisor") as lock:
         _wait_for_the_last_ones(settings)
         check_ports(settings)
+        first = not owner_key(settings).exists()
         supervisor = Supervisor(settings, lock, stop)
         try:
             if supervisor.start():
-                for line in welcome(settings):
+                for line in welcome(settings, first):
                     say(line)
                 tell_starter({"ready": True})
                 bound_log(log_path(settings.home, "supervisor"))
@@ -152,15 +154,23 @@ def _wait_for_the_last_ones(settings: Settings) -> None:
             raise SalusError("home_in_use", where=str(settings.home), name=name, found=holder.get("pid", "?"))
 
 
-def welcome(settings: Settings) -> list[str]:
-    where = addresses(settings)
-    return [
+def owner_key(settings: Settings) -> Path:
+    return settings.home / "keys" / "owner.key"
+
+
+def welcome(settings: Settings, first: bool) -> list[str]:
+    """What is said when all is ready. At the first start the owner's key as well, but never to a log."""
+    where, kept = addresses(settings), owner_key(settings)
+    lines = [
         "Salus is ready.",
         f"  management   {where['control']}",
         f"  answers      {where['model_server']}",
         f"  home         {settings.home}",
-        f"  owner key    {settings.home / 'keys' / 'owner.key'} (the command line reads it by itself)",
+        f"  owner key    {kept} (the command line reads it by itself)",
     ]
+    if first and kept.exists() and sys.stdout.isatty():
+        lines.append(f"  shown once   {kept.read_text().strip()}")
+    return lines
 
 
 def _why_not(child: Child) -> SalusError:
@@ -191,7 +201,10 @@ def main(arguments: list[str] | None = None) -> int:
         settings = Settings.load()
         language = settings.language
         if given.background:
-            return start_in_background(settings, welcome(settings))
+            first = not owner_key(settings).exists()
+            start_in_background(settings)
+            say("\n".join(welcome(settings, first)))
+            return 0
         if given.down:
             return attendance.down(settings, PROGRAMS)
         if given.status:
