@@ -15,6 +15,7 @@ from salus.store.idempotency import Once
 from salus.store.records import Records
 
 MAX_NAME = 100
+HEARD_WITHIN_S = 5.0
 
 
 def create(
@@ -44,7 +45,7 @@ def create(
         return {**_shown(row), "key": token}
 
     answer = records.database.write(lambda connection: idempotency.once(connection, once, change, hidden="key"))
-    records.acknowledgements.ask()
+    _let_model_server_hear(records)
     return answer
 
 
@@ -62,13 +63,21 @@ def revoke(principal: Principal, records: Records, key: str) -> None:
         audit.append(connection, principal.project, principal.id, "keys.revoke", key)
 
     records.database.write(change)
-    records.acknowledgements.ask()
+    _let_model_server_hear(records)
 
 
 def recognise(records: Records, token: str) -> Principal | None:
     """Whose token this is; None when it opens nothing (any more)."""
     row = records.database.read(lambda connection: keys.find(connection, token))
     return None if row is None else Principal(row["id"], row["project"], frozenset(row["scopes"]))
+
+
+def _let_model_server_hear(records: Records) -> None:
+    """A key that was just made opens, and one that was just revoked does not, when the caller has the answer. A model
+    server that is away hears of it when it is back; it is not waited for."""
+    ticket = records.acknowledgements.ask()
+    if records.acknowledgements.reached is not None and not records.acknowledgements.trouble:
+        records.acknowledgements.wait_answer(ticket, HEARD_WITHIN_S)
 
 
 def _shown(row: dict[str, Any]) -> dict[str, Any]:
