@@ -20,6 +20,7 @@ ARROW_TYPES = {
     "image": pa.large_binary(),
     "series": pa.large_list(pa.float32()),
 }
+TEXT = pa.large_string()  # of every other kind
 SPLIT_VALUES = {split.value for split in Split}
 
 
@@ -60,7 +61,7 @@ def as_kind(array: pa.ChunkedArray, kind: str, name: str) -> pa.ChunkedArray:
         if kind == "category" and pa.types.is_floating(array.type):
             whole = pc.all(pc.equal(pc.round(array), array)).as_py()
             array = array.cast(pa.int64()) if whole else array
-        return array.cast(ARROW_TYPES[kind])
+        return array.cast(ARROW_TYPES.get(kind, TEXT))
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
         raise SalusError(
             "bad_spec", where=f"column '{name}'", expected=f"values of kind {kind}", found=str(array.type)
