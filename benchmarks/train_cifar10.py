@@ -1,9 +1,10 @@
 """Seconds of a fit and accuracy on the 10,000 test pictures of CIFAR-10: Salus against the published Keras network.
 
 Four sides in turn, `--rounds` times: the Keras recipe as repaired in keras_cifar10_recipe.py, the same recipe in Salus, the fast
-network of Salus with `--budget` seconds, and the whole study with that budget (`process_s`: from start to published bundle). A fit begins with decoded pictures in memory and ends with the weights; every side runs in a
-fresh process. `--data` (or SALUS_BENCH_DATA) is a folder with train.parquet and test.parquet, columns `image` and `label`; `--peer-python` a
-Python with tensorflow-cpu, scipy, pillow and pyarrow, without which only our own sides run. Accuracy is that of the exported graph.
+network of Salus with `--budget` seconds, and the whole study with that budget (`process_s`: from start to published bundle).
+A fit begins with decoded pictures in memory and ends with the weights; every side runs in a fresh process. `--data` (or SALUS_BENCH_DATA) is
+a folder with train.parquet and test.parquet, columns `image` and `label`; `--peer-python` a Python with tensorflow-cpu, scipy, pillow and
+pyarrow, without which only our own sides run. Accuracy is that of the exported graph.
 """
 
 from __future__ import annotations
