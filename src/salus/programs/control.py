@@ -27,7 +27,6 @@ from salus.bundle.sign import Signer
 from salus.core.durable import write_file
 from salus.core.errors import SalusError
 from salus.core.settings import Settings
-from salus.inference.predictor import Predictor
 from salus.programs.locks import ProgramLock
 from salus.programs.logs import log_to_stderr
 from salus.programs.parent import stop_when_parent_goes
@@ -106,6 +105,8 @@ def _add_owner(connection: Any, token: str) -> None:
 
 def describe(files: Mapping[str, Path]) -> dict[str, Any]:
     """What a request to a bundle looks like, for the page of an endpoint."""
+    from salus.inference.predictor import Predictor  # brings ONNX Runtime, which starting need not wait for
+
     predictor = Predictor.open(open_bundle(files))
     try:
         return {
