@@ -71,7 +71,7 @@ def test_the_page_stands_by_itself_and_escapes_what_is_foreign(language: str) ->
 def test_the_sentence_says_people_and_doing_nothing() -> None:
     made = report(["a", "b"], groups=np.repeat(np.arange(4), 30))
     text = headline(made, "en")
-    assert "4 people" in text and "wide" in text and "doing nothing gives 0.5" in text
+    assert "4 people" in text and "wide" in text and "most common answer: 50.0\u00a0%" in text
     assert "4 个人" in headline(made, "zh")
 
 
@@ -85,7 +85,7 @@ def test_the_figures_of_the_page_are_those_of_the_json() -> None:
     made = report(["a", "b", "c"])
     assert sum(map(sum, made["confusion"]["counts"])) == 120
     assert sum(item["rows"] for item in made["per_class"]) == 120
-    assert f"{made['metrics']['accuracy']['value']:.4g}" in render(made)
+    assert f"{made['metrics']['accuracy']['value']:.1%}".replace("%", "\u00a0%") in render(made)
 
 
 def test_the_gate_wants_better_than_nothing() -> None:
