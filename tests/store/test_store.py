@@ -1,160 +1,239 @@
-"""Blobs, the queue, the audit chain, keys and events, as the record half keeps them."""
+"""Database, migrations, blobs, queue, events and the audit chain, each by what it promises."""
 
 from __future__ import annotations
 
 import os
-import sqlite3
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+import sqlalchemy as sa
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import Connection
 
 from salus.core.errors import SalusError
-from salus.core.settings import Settings
-from salus.store import audit, jobs, keys, projects, runs
-from salus.store.blobs import Blobs, LocalBlobs, require_space
+from salus.store import audit, counters, database, idempotency, jobs, keys, projects, runs
+from salus.store.blobs import LocalBlobs, require_space
+from salus.store.database import Database, refuse_network_filesystem
 from salus.store.events import EventLog
-from salus.store.records import Records
+from salus.store.tables import METADATA
+from salus.store.tables import audit as audit_table
 from salus.testing.blobs import BlobsContract
 
 
-class TestLocalBlobs(BlobsContract):
-    def blobs(self, folder: Path) -> Blobs:
-        return LocalBlobs(folder / "blobs")
-
-    def test_the_sweep_keeps_what_is_named_and_what_is_young(self, tmp_path: Path) -> None:
-        blobs = LocalBlobs(tmp_path)
-        named, old, young = (blobs.put_stream([text]) for text in (b"named", b"old", b"young"))
-        for digest in (named, old):
-            os.utime(blobs.open(digest), (0, 0))
-        assert blobs.sweep({named}, grace_s=60) == 1
-        assert blobs.has(named) and blobs.has(young) and not blobs.has(old)
-
-
 @pytest.fixture
-def records(tmp_path: Path) -> Iterator[Records]:
-    opened = Records.open(Settings(home=tmp_path, lease_s=2))
-    opened.database.write(lambda c: projects.add(c, "default"))
+def db(tmp_path: Path) -> Iterator[Database]:
+    opened = Database(tmp_path / "salus.db")
     yield opened
     opened.close()
 
 
-def queued(records: Records) -> str:
-    def change(connection: object) -> str:
-        run = runs.add(connection, "default", "train", {})  # type: ignore[arg-type]
-        return jobs.add(connection, run, "train", {})  # type: ignore[arg-type]
+class TestLocalBlobs(BlobsContract):
+    def blobs(self, folder: Path) -> LocalBlobs:
+        return LocalBlobs(folder)
 
-    return records.database.write(change)
+    def test_nobody_may_write_a_blob(self, tmp_path: Path) -> None:
+        blobs = self.blobs(tmp_path / "blobs")
+        assert blobs.open(blobs.put_stream([b"x"])).stat().st_mode & 0o777 == 0o400
+
+    def test_sweep_keeps_what_is_named_or_young(self, tmp_path: Path) -> None:
+        blobs = self.blobs(tmp_path / "blobs")
+        named, old, young = (blobs.put_stream([name]) for name in (b"named", b"old", b"young"))
+        for digest in (named, old):
+            os.utime(blobs.open(digest), (1, 1))
+        assert blobs.sweep({named}, grace_s=60) == 1
+        assert [blobs.has(digest) for digest in (named, old, young)] == [True, False, True]
+
+    def test_putting_again_begins_the_grace_time_anew(self, tmp_path: Path) -> None:
+        blobs = self.blobs(tmp_path / "blobs")
+        digest = blobs.put_stream([b"x"])
+        os.utime(blobs.open(digest), (1, 1))
+        blobs.put_stream([b"x"])
+        assert blobs.sweep(set(), grace_s=60) == 0
 
 
-def test_a_job_goes_to_one_worker_only(records: Records) -> None:
-    queued(records)
-    claimed = [records.database.write(lambda c: jobs.claim(c, "w", 2)) for _ in range(3)]
-    assert sum(job is not None for job in claimed) == 1
-
-
-def test_who_lost_the_lease_cannot_speak_for_the_job(records: Records) -> None:
-    job = queued(records)
-    first = records.database.write(lambda c: jobs.claim(c, "slow", 2))
-    assert first is not None
-    records.database.write(lambda c: jobs.again(c, job, counted=True))
-    second = records.database.write(lambda c: jobs.claim(c, "other", 2))
-    assert second is not None and second["fence"] > first["fence"] and second["attempts"] == 2
+def test_too_little_space(tmp_path: Path) -> None:
+    require_space(tmp_path, 0)
     with pytest.raises(SalusError) as caught:
-        records.database.read(lambda c: jobs.held(c, job, first["fence"]))
-    assert caught.value.code == "stale_fence"
-    records.database.read(lambda c: jobs.held(c, job, second["fence"]))
+        require_space(tmp_path, 2**60)
+    assert (caught.value.code, caught.value.status) == ("storage_low", 507)
 
 
-def test_leases_end_by_the_clock_of_the_database(records: Records) -> None:
-    job = queued(records)
-    records.database.write(lambda c: jobs.claim(c, "w", -1))
-    assert [row["id"] for row in records.database.read(jobs.expired)] == [job]
-    records.database.write(lambda c: jobs.adopt(c, 60))
-    assert records.database.read(jobs.expired) == []
+def test_migrations_make_the_tables_of_today(db: Database) -> None:
+    assert db.read(lambda c: compare_metadata(MigrationContext.configure(c), METADATA)) == []
 
 
-@pytest.mark.parametrize("statement", ["UPDATE audit SET actor='x' WHERE number=3", "DELETE FROM audit WHERE number=3"])
-def test_the_audit_chain_shows_what_was_changed_behind_it(records: Records, statement: str) -> None:
-    for index in range(6):
-        records.database.write(lambda c, i=index: audit.append(c, "default", "me", "did", str(i)))  # type: ignore[misc]
-    assert records.database.read(audit.verify) is None
-    with sqlite3.connect(records.database.path) as other:
-        other.execute(statement)
-    other.close()
-    assert records.database.read(audit.verify) == 3
+def test_a_database_opens_again_with_its_rows(tmp_path: Path) -> None:
+    for expected in (False, True):
+        opened = Database(tmp_path / "salus.db")
+        assert opened.read(lambda c: projects.exists(c, "kept")) is expected
+        if not expected:
+            opened.write(lambda c: projects.add(c, "kept"))
+        opened.close()
+    assert (tmp_path / "salus.db").stat().st_mode & 0o777 == 0o600
 
 
-def test_a_cut_end_shows_against_a_head_that_was_seen(records: Records) -> None:
-    for index in range(4):
-        records.database.write(lambda c, i=index: audit.append(c, "default", "me", "did", str(i)))  # type: ignore[misc]
-    last = records.database.read(lambda c: audit.page(c, 1, None))[0]
-    with sqlite3.connect(records.database.path) as other:
-        other.execute("DELETE FROM audit WHERE number=4")
-    other.close()
-    assert records.database.read(lambda c: audit.verify(c, (last["number"], last["hash"]))) == 4
+def test_pragmas_of_the_writer_and_refusal_of_readers(db: Database) -> None:
+    def pragma(connection: Connection, name: str) -> Any:
+        return connection.exec_driver_sql(f"PRAGMA {name}").scalar()
+
+    assert db.write(lambda c: (pragma(c, "journal_mode"), pragma(c, "synchronous"), pragma(c, "foreign_keys"))) == (
+        "wal",
+        2,
+        1,
+    )
+    with pytest.raises(sa.exc.OperationalError):
+        db.read(lambda c: projects.add(c, "reader"))
 
 
-def test_the_database_never_holds_a_token(records: Records) -> None:
-    token = keys.new_token()
-    records.database.write(lambda c: keys.add(c, "default", "k", token, ["read"], None))
-    assert records.database.read(lambda c: keys.find(c, token)) is not None
-    held = b"".join(path.read_bytes() for path in records.settings.home.glob("salus.db*"))
-    assert token.encode() not in held and token.removeprefix("salus_").encode() not in held
-
-
-def test_revoked_and_expired_keys_open_nothing(records: Records) -> None:
-    old, gone = keys.new_token(), keys.new_token()
-    records.database.write(lambda c: keys.add(c, "default", "old", old, ["read"], time.time() - 1))
-    row = records.database.write(lambda c: keys.add(c, "default", "gone", gone, ["read"], None))
-    records.database.write(lambda c: keys.revoke(c, "default", row["id"]))
-    assert records.database.read(lambda c: keys.find(c, old)) is None
-    assert records.database.read(lambda c: keys.find(c, gone)) is None
-
-
-def test_a_failed_change_leaves_nothing(records: Records) -> None:
-    def change(connection: object) -> None:
-        projects.add(connection, "half")  # type: ignore[arg-type]
-        raise RuntimeError("in the middle")
+def test_an_exception_takes_the_whole_transaction_back(db: Database) -> None:
+    def change(connection: Connection) -> None:
+        projects.add(connection, "half")
+        raise RuntimeError("no")
 
     with pytest.raises(RuntimeError):
-        records.database.write(change)
-    assert not records.database.read(lambda c: projects.exists(c, "half"))
+        db.write(change)
+    assert not db.read(lambda c: projects.exists(c, "half"))
 
 
-def test_many_writers_never_see_a_locked_database(records: Records) -> None:
-    failures: list[BaseException] = []
-
-    def write(number: int) -> None:
-        try:
-            for _ in range(20):
-                records.database.write(lambda c: audit.append(c, "default", f"w{number}", "did", ""))
-        except BaseException as error:
-            failures.append(error)
-
-    threads = [threading.Thread(target=write, args=(number,)) for number in range(8)]
+def test_many_threads_write_one_after_the_other(db: Database) -> None:
+    numbers: list[int] = []
+    threads = [
+        threading.Thread(
+            target=lambda: numbers.extend(db.write(lambda c: counters.following(c, "n")) for _ in range(10))
+        )
+        for _ in range(8)
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert not failures and records.database.read(audit.verify) is None
-    assert records.database.read(lambda c: audit.page(c, 1, None))[0]["number"] == 160
+    assert sorted(numbers) == list(range(1, 81))
 
 
-def test_events_survive_and_a_half_line_is_dropped(tmp_path: Path) -> None:
+def test_a_network_filesystem_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    refuse_network_filesystem(tmp_path / "salus.db")
+    found = next(
+        line.partition(" - ")[2].split()[0]
+        for line in Path("/proc/self/mountinfo").read_text().splitlines()
+        if line.split()[4] in {str(p) for p in [tmp_path, *tmp_path.parents]}
+    )
+    monkeypatch.setattr(database, "NETWORK_FILESYSTEMS", frozenset({found}) | _mounted())
+    with pytest.raises(SalusError) as caught:
+        refuse_network_filesystem(tmp_path / "salus.db")
+    assert caught.value.code == "home_on_network"
+
+
+def _mounted() -> frozenset[str]:
+    lines = Path("/proc/self/mountinfo").read_text().splitlines()
+    return frozenset(line.partition(" - ")[2].split()[0] for line in lines)
+
+
+def _run(connection: Connection, step: str = "add") -> str:
+    if not projects.exists(connection, "p"):
+        projects.add(connection, "p")
+    return jobs.add(connection, runs.add(connection, "p", step, {}), step, {})
+
+
+def test_jobs_are_claimed_oldest_first_and_once(db: Database) -> None:
+    first, second = db.write(lambda c: (_run(c), _run(c)))
+    claimed = [db.write(lambda c: jobs.claim(c, "w", 30)) for _ in range(3)]
+    assert [job and job["id"] for job in claimed] == [first, second, None]
+
+
+def test_an_old_fence_holds_nothing(db: Database) -> None:
+    job = db.write(_run)
+    assert db.write(lambda c: jobs.claim(c, "slow", 30))["fence"] == 1  # type: ignore[index]
+    db.write(lambda c: jobs.again(c, job, counted=True))
+    fence = db.write(lambda c: jobs.claim(c, "quick", 30))["fence"]  # type: ignore[index]
+    db.read(lambda c: jobs.held(c, job, fence))
+    for stale in (0, 1, fence + 1):
+        with pytest.raises(SalusError) as caught:
+            db.read(lambda c, stale=stale: jobs.held(c, job, stale))
+        assert (caught.value.code, caught.value.status) == ("stale_fence", 409)
+
+
+def test_an_expired_lease_shows_until_it_is_extended(db: Database) -> None:
+    job = db.write(_run)
+    db.write(lambda c: jobs.claim(c, "w", -1))
+    assert [row["id"] for row in db.read(jobs.expired)] == [job]
+    db.write(lambda c: jobs.adopt(c, 30))
+    assert db.read(jobs.expired) == []
+
+
+def test_a_run_that_is_over_stays_as_it_ended(db: Database) -> None:
+    def change(connection: Connection) -> dict[str, Any]:
+        projects.add(connection, "p")
+        run = runs.add(connection, "p", "add", {})
+        runs.end(connection, run, runs.RunState.CANCELLED)
+        runs.end(connection, run, runs.RunState.SUCCEEDED, result={"x": 1})
+        return runs.get(connection, run)
+
+    row = db.write(change)
+    assert (row["state"], row["result"]) == ("cancelled", None)
+
+
+def test_a_token_is_nowhere_in_the_home(db: Database) -> None:
+    token = keys.new_token()
+    db.write(lambda c: (projects.add(c, "p"), keys.add(c, "p", "k", token, ["read"], None)))
+    assert db.read(lambda c: keys.find(c, token)) is not None
+    assert db.read(lambda c: keys.find(c, token + "x")) is None
+    assert all(token.encode()[12:] not in file.read_bytes() for file in db.path.parent.iterdir())
+
+
+def _chain(db: Database, rows: int = 6) -> None:
+    for number in range(rows):
+        db.write(lambda c, number=number: audit.append(c, "p", "key_1", "keys.create", f"key {number}", {"n": number}))
+
+
+@pytest.mark.parametrize("column", ["time", "project", "actor", "action", "target", "fields", "previous", "hash"])
+def test_a_changed_audit_row_shows(db: Database, column: str) -> None:
+    _chain(db)
+    assert db.read(audit.verify) is None
+    other: Any = {"fields": {"n": 99}, "time": 1.0}.get(column, "0" * 64)
+    db.write(lambda c: c.execute(sa.update(audit_table).where(audit_table.c.number == 3).values({column: other})))
+    assert db.read(audit.verify) in (3, 4)
+
+
+def test_missing_and_cut_audit_rows_show(db: Database) -> None:
+    _chain(db)
+    head = db.read(lambda c: audit.page(c, 1, None))[0]
+    known = (head["number"], head["hash"])
+    assert db.read(lambda c: audit.verify(c, known)) is None
+    db.write(lambda c: c.execute(sa.delete(audit_table).where(audit_table.c.number == 6)))
+    assert db.read(audit.verify) is None  # the rest is a whole chain of its own,
+    assert db.read(lambda c: audit.verify(c, known)) == 6  # but not for who knows its head
+    db.write(lambda c: c.execute(sa.delete(audit_table).where(audit_table.c.number == 2)))
+    assert db.read(audit.verify) == 2
+
+
+def test_a_request_takes_effect_once(db: Database) -> None:
+    made: list[int] = []
+
+    def change(connection: Connection) -> dict[str, Any]:
+        made.append(1)
+        return {"id": len(made), "key": "secret"}
+
+    request = idempotency.Once("key_1/p", "again", "digest")
+    first = db.write(lambda c: idempotency.once(c, request, change, hidden="key"))
+    second = db.write(lambda c: idempotency.once(c, request, change, hidden="key"))
+    assert (first, second, len(made)) == ({"id": 1, "key": "secret"}, {"id": 1, "key": None}, 1)
+    other = idempotency.Once("key_1/p", "again", "another digest")
+    with pytest.raises(SalusError) as caught:
+        db.write(lambda c: idempotency.once(c, other, change))
+    assert caught.value.code == "idempotency_conflict"
+
+
+def test_events_are_numbered_and_survive_a_torn_line(tmp_path: Path) -> None:
     log = EventLog(tmp_path / "events")
-    log.append("run_1", [("a", {"x": 1}), ("b", {})])
+    assert log.append("run_1", [("begun", {}), ("step", {"loss": 0.5})]) == 2
     with (tmp_path / "events" / "run_1.jsonl").open("ab") as stream:
         stream.write(b'{"seq": 3, "na')
     again = EventLog(tmp_path / "events")
-    assert [event["name"] for event in again.after("run_1", 0)] == ["a", "b"]
-    assert again.append("run_1", [("c", {})]) == 3
-    assert [event["name"] for event in again.after("run_1", 2)] == ["c"]
-
-
-def test_below_the_floor_nothing_is_begun(tmp_path: Path) -> None:
-    with pytest.raises(SalusError) as caught:
-        require_space(tmp_path, 2**62)
-    assert caught.value.code == "storage_low" and caught.value.status == 507
+    assert again.append("run_1", [("ended", {})]) == 3
+    assert [(e["seq"], e["name"]) for e in again.after("run_1", 1)] == [(2, "step"), (3, "ended")]
+    assert again.last("run_1")["name"] == "ended"  # type: ignore[index]
+    assert EventLog(tmp_path / "events").after("run_1", 0) == again.after("run_1", 0)

@@ -21,7 +21,7 @@ class Bell:
     """Wakes whoever waits for a topic. Rung from any thread, heard in event loops; missing a ring costs only time."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a signal may ring while its thread listens
         self._waiting: dict[str, list[tuple[asyncio.AbstractEventLoop, asyncio.Event]]] = {}
         self.closed = False  # the program stops: nobody should wait any more
 
