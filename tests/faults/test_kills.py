@@ -204,11 +204,3 @@ def test_a_cancelled_run_stays_cancelled_when_its_worker_is_killed(
     service.wait_for_another("worker", old)
     assert finished(client, run)["state"] == "cancelled"
     assert "unwanted" not in [model["name"] for model in client.models()]
-
-
-def test_a_killed_supervisor_leaves_nothing_behind_and_starts_again(service: RunningService, client: Client) -> None:
-    endpoint = client.endpoints()[0]["name"]
-    service.kill("supervisor")
-    service.up()  # waits for the programs of the dead one, which drain and stop by themselves
-    assert patiently(lambda: client.predict(endpoint, [ROW]))[0]["label"] == "ill"
-    assert client.runs()[0]["state"] == "succeeded"
