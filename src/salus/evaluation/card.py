@@ -6,14 +6,17 @@ from collections.abc import Mapping
 from typing import Any
 
 from salus.core.errors import SalusError
-from salus.evaluation.report.text import headline
+from salus.evaluation.report.text import METRIC_WORDS, TASK_WORDS, WORDS, figure, headline
+
+ENGLISH = WORDS["en"]
 
 
 def model_card(report: Mapping[str, Any]) -> str:
     """card.md."""
     split = report["split"]
     rows = [
-        f"| {name} | {found['value']:.4g} | {found['low']:.4g} to {found['high']:.4g} | {report['baseline'][name]['value']:.4g} |"
+        f"| {METRIC_WORDS['en'][name][0]} | {figure(name, found['value'])} | "
+        f"{figure(name, found['low'])} to {figure(name, found['high'])} | {figure(name, report['baseline'][name]['value'])} |"
         for name, found in report["metrics"].items()
     ]
     findings = [f"- {SalusError(item['code'], **item['parameters']).text()}" for item in report["findings"]]
@@ -24,18 +27,19 @@ def model_card(report: Mapping[str, Any]) -> str:
         "",
         "## Intended use",
         "",
-        f"Answers of the task {report['task']} on data that comes from where the training data came from. It supports a decision; it makes none.",
+        f"Answers of the task {report['task']} ({TASK_WORDS['en'][report['task']]}). {ENGLISH['limits']}",
         "",
         "## Data",
         "",
         f"Data set {report['data']['name']}, version {report['data']['version']}, {report['data']['rows']} rows.",
-        f"Split {split['how']}: {split['train']} rows to learn, {split['validation']} to choose and calibrate, {split['test']} to judge.",
+        f"Split {ENGLISH.get(split['how'], split['how'])}: {split['train']} rows to learn, "
+        f"{split['validation']} to choose and calibrate, {split['test']} to judge by.",
         "",
         *(findings or ["Nothing in the data needed attention."]),
         "",
         "## Scores on rows it never saw",
         "",
-        "| metric | value | 95 % interval | doing nothing |",
+        "| score | value | 95 % interval | doing nothing |",
         "| --- | --- | --- | --- |",
         *rows,
         "",

@@ -10,10 +10,16 @@ from typing import Any
 
 import numpy as np
 
+from salus.core.errors import SalusError
 from salus.evaluation.calibrate import reliability
 from salus.evaluation.intervals import Resampling
-from salus.evaluation.metrics import HIGHER_IS_BETTER, softmax
+from salus.evaluation.metrics import HIGHER_IS_BETTER, score, softmax
 from salus.tasks.base import Task
+
+ANSWER_BINS = 10
+LEAST_ROWS_A_BIN = 5
+MOST_PEOPLE = 500
+MOST_LEVELS = 12
 
 
 def measure(
@@ -25,13 +31,15 @@ def measure(
     groups: np.ndarray | None,
     baseline: np.ndarray,
     seed: int,
+    subsets: Mapping[str, Sequence[str | None]] | None = None,
 ) -> dict[str, Any]:
-    """Metrics with intervals beside the do-nothing baseline, confusion matrix, classes, calibration.
+    """Metrics with intervals beside the do-nothing baseline; classes and calibration, or how far numbers are off; people; subsets.
 
     target: codes (B,) or numbers (B, M). raw: what the graph gave: `probabilities` and `scores` (B, K), or `values` (B, M).
     groups: codes (B,) of people, over whom intervals are taken. baseline: the one answer of doing nothing.
+    subsets: column -> its level for every row (sex, site, device): each level is measured by itself.
     """
-    answers = np.asarray(raw[task.output], dtype=np.float64)
+    answers = _checked(np.asarray(raw[task.output], dtype=np.float64), names)
     nothing = np.tile(baseline, (len(target), 1))
     resampling = Resampling(target, groups, seed)
     metrics = {name: resampling.interval(name, answers) for name in task.metrics}
@@ -45,7 +53,7 @@ def measure(
             "baseline": of_nothing[main].value,
             "higher_is_better": HIGHER_IS_BETTER[main],
             "rows": len(target),
-            "groups": None if groups is None else len(np.unique(groups)),
+            "groups": resampling.groups,
         },
         "metrics": {name: found.model_dump() for name, found in metrics.items()},
         "baseline": {name: found.model_dump() for name, found in of_nothing.items()},
@@ -53,22 +61,12 @@ def measure(
         "confusion": None,
         "calibration": None,
         "per_class": [],
+        "people": None if groups is None else _people(main, answers, target, groups),
+        "subsets": _subsets(main, answers, target, groups, seed, subsets or {}),
     }
     if task.classification:
-        levels = list(states[0]["levels"])
-        counts = confusion(answers.argmax(axis=1), target, len(levels))
-        report["confusion"] = {"levels": levels, "counts": counts.tolist()}
-        report["per_class"] = per_class(counts, levels)
-        report["calibration"] = {
-            "before": reliability(softmax(np.asarray(raw["scores"])), target),
-            "after": reliability(answers, target),
-        }
-    elif len(names) > 1:
-        report["per_target"] = [
-            {"target": name, **_of_one_target(task, answers[:, [i]], target[:, [i]], groups, seed)}
-            for i, name in enumerate(names)
-        ]
-    return report
+        return report | _of_classes(answers, np.asarray(raw["scores"]), target, list(states[0]["levels"]))
+    return report | _of_numbers(task, answers, target, names, groups, seed)
 
 
 def confusion(said: np.ndarray, target: np.ndarray, classes: int) -> np.ndarray:
@@ -86,8 +84,73 @@ def per_class(counts: np.ndarray, levels: Sequence[str]) -> list[dict[str, Any]]
     return table
 
 
-def _of_one_target(
-    task: Task, answers: np.ndarray, target: np.ndarray, groups: np.ndarray | None, seed: int
+def _checked(answers: np.ndarray, names: Sequence[str]) -> np.ndarray:
+    if not len(answers):
+        raise SalusError("nothing_to_measure", where=", ".join(names))
+    wrong = int(np.sum(~np.isfinite(answers).all(axis=1)))
+    if wrong:
+        raise SalusError("answers_not_finite", where=", ".join(names), found=wrong)
+    return answers
+
+
+def _of_classes(answers: np.ndarray, scores: np.ndarray, target: np.ndarray, levels: list[str]) -> dict[str, Any]:
+    counts = confusion(answers.argmax(axis=1), target, len(levels))
+    return {
+        "confusion": {"levels": levels, "counts": counts.tolist()},
+        "per_class": per_class(counts, levels),
+        "calibration": {"before": reliability(softmax(scores), target), "after": reliability(answers, target)},
+    }
+
+
+def _of_numbers(
+    task: Task, answers: np.ndarray, target: np.ndarray, names: Sequence[str], groups: np.ndarray | None, seed: int
 ) -> dict[str, Any]:
-    resampling = Resampling(target, groups, seed)
-    return {name: resampling.interval(name, answers).model_dump() for name in task.metrics}
+    found: dict[str, Any] = {"answers": []}
+    if len(names) > 1:
+        found["per_target"] = []
+    for i, name in enumerate(names):
+        said, true = answers[:, [i]], target[:, [i]]
+        found["answers"].append({"target": name, "bins": _answer_bins(said[:, 0], true[:, 0])})
+        if len(names) > 1:
+            resampling = Resampling(true, groups, seed)
+            figures = {metric: resampling.interval(metric, said).model_dump() for metric in task.metrics}
+            found["per_target"].append({"target": name, **figures})
+    return found
+
+
+def _answer_bins(said: np.ndarray, true: np.ndarray) -> list[dict[str, Any]]:
+    """Rows in the order of what was said, in parts of equal size: what was said there, and where nine of ten truths lay."""
+    parts = np.array_split(np.argsort(said, kind="stable"), max(1, min(ANSWER_BINS, len(said) // LEAST_ROWS_A_BIN)))
+    bins = []
+    for part in parts:
+        low, middle, high = np.quantile(true[part], [0.05, 0.5, 0.95]).tolist()
+        bins.append({"said": float(said[part].mean()), "low": low, "median": middle, "high": high, "count": len(part)})
+    return bins
+
+
+def _people(main: str, answers: np.ndarray, target: np.ndarray, groups: np.ndarray) -> dict[str, Any]:
+    """The main metric of each person by itself, worst first, without names."""
+    codes, count = np.unique(groups, return_inverse=True)[1], len(np.unique(groups))
+    parts = np.split(np.argsort(codes, kind="stable"), np.cumsum(np.bincount(codes))[:-1])
+    scores = [score(main, answers[part], target[part]) for part in parts[:MOST_PEOPLE]]
+    return {"metric": main, "count": count, "scores": sorted(scores, reverse=not HIGHER_IS_BETTER[main])}
+
+
+def _subsets(
+    main: str,
+    answers: np.ndarray,
+    target: np.ndarray,
+    groups: np.ndarray | None,
+    seed: int,
+    subsets: Mapping[str, Sequence[str | None]],
+) -> list[dict[str, Any]]:
+    table = []
+    for column, levels in subsets.items():
+        of_rows = np.array(["" if level is None else level for level in levels], dtype=object)
+        names, counts = np.unique(of_rows.astype(str), return_counts=True)
+        for name in names[np.argsort(-counts, kind="stable")][:MOST_LEVELS].tolist():
+            rows = np.flatnonzero(of_rows == name)
+            of_groups = None if groups is None else groups[rows]
+            found = Resampling(target[rows], of_groups, seed).interval(main, answers[rows])
+            table.append({"column": column, "level": name, "rows": len(rows), "metric": main, **found.model_dump()})
+    return table
