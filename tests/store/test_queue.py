@@ -38,14 +38,6 @@ def expire(home: RecordHome) -> None:
     home.records.database.write(lambda connection: connection.execute(change))
 
 
-def test_oldest_first_and_each_once(home: RecordHome) -> None:
-    asked = enqueue(home, 3)
-    claimed = [claim(home) for _ in range(4)]
-    assert [row["id"] for row in claimed if row is not None] == asked
-    assert claimed[3] is None
-    assert home.records.database.read(jobs.counts) == {"queued": 0, "leased": 3}
-
-
 def test_many_workers_at_once_share_the_jobs_without_a_double(home: RecordHome) -> None:
     asked = enqueue(home, 40)
     found: list[str] = []
@@ -60,20 +52,6 @@ def test_many_workers_at_once_share_the_jobs_without_a_double(home: RecordHome) 
     for thread in threads:
         thread.join()
     assert sorted(found) == sorted(asked)
-
-
-def test_a_fence_that_lost_the_job_changes_nothing(home: RecordHome) -> None:
-    enqueue(home)
-    first = claim(home, "slow")
-    assert first is not None
-    home.records.database.write(lambda connection: jobs.again(connection, first["id"], counted=True))
-    for fence in (first["fence"], 0, first["fence"] + 1):
-        with pytest.raises(SalusError) as refused:
-            home.records.database.read(lambda connection, fence=fence: jobs.held(connection, first["id"], fence))
-        assert (refused.value.code, refused.value.status) == ("stale_fence", 409)
-    second = claim(home, "quick")
-    assert second is not None and second["fence"] > first["fence"] and second["attempts"] == 2
-    assert home.records.database.read(lambda c: jobs.held(c, second["id"], second["fence"]))["worker"] == "quick"
 
 
 def test_a_job_that_is_over_is_held_by_nobody(home: RecordHome) -> None:
@@ -105,15 +83,3 @@ def test_leases_run_out_by_one_clock_and_start_anew_after_an_absence(home: Recor
     home.records.database.write(lambda connection: jobs.adopt(connection, 30.0))
     assert home.records.database.read(jobs.expired) == []
     assert home.records.database.read(lambda c: jobs.held(c, row["id"], row["fence"]))["id"] == row["id"]
-
-
-def test_what_fails_in_the_middle_leaves_no_row(home: RecordHome) -> None:
-    def change(connection: Any) -> None:
-        run = runs.add(connection, "one", "add", {})
-        jobs.add(connection, run, "add", {})
-        raise ZeroDivisionError
-
-    with pytest.raises(ZeroDivisionError):
-        home.records.database.write(change)
-    assert home.records.database.read(runs.unfinished) == []
-    assert claim(home) is None
