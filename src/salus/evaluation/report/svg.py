@@ -6,6 +6,7 @@ Knows points and colours. Does not know what a report is.
 from __future__ import annotations
 
 import math
+import unicodedata
 from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
@@ -44,9 +45,9 @@ def confusion_matrix(levels: Sequence[str], counts: Sequence[Sequence[int]], tru
     if classes > MAX_MATRIX:
         return ""
     cell = {True: 62, False: 46}[classes <= 4] if classes <= 10 else 27
-    longest = max(len(_short(level)) for level in levels)
-    left, top, tilted = 30 + 7.5 * longest, 30 + 5.6 * longest, longest > 5 or classes > 10
-    top = top if tilted else 44
+    longest = max(_breadth(_short(level)) for level in levels)
+    tilted = longest > 5 or classes > 10
+    left, top = max(76.0, 30 + 7.5 * longest), 30 + 5.6 * longest if tilted else 44.0
     parts = [_open(left + cell * classes + (4.2 * longest if tilted else 0) + 12, top + cell * classes + 6)]
     parts.append(_text(left + 2, 14, f"{said} →", SOFT))
     parts.append(_text(left - 10, top - 10, f"{truth} ↓", SOFT, "end"))
@@ -169,6 +170,11 @@ def _dot(x: float, y: float, radius: float, colour: str) -> str:
 def _text(x: float, y: float, text: str, colour: str, anchor: str = "start", size: int = 12, extra: str = "") -> str:
     where = f"x='{x:.1f}' y='{y:.1f}' {FONT} font-size='{size}' fill='{colour}' text-anchor='{anchor}'{extra}"
     return f"<text {where}>{escape(text)}</text>"
+
+
+def _breadth(text: str) -> int:
+    """In Latin letters; a Chinese character takes the room of two."""
+    return sum(2 if unicodedata.east_asian_width(character) in "WF" else 1 for character in text)
 
 
 def _short(text: str) -> str:
