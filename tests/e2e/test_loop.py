@@ -237,7 +237,7 @@ def test_a_long_run_is_cancelled(service: RunningService, owner: Client) -> None
     service.json("runs", "cancel", run)
     events = list(owner.watch(run, wait_s=5))
     assert owner.run(run)["state"] == "cancelled", events[-1:]
-    assert time.monotonic() - asked < 15
+    assert time.monotonic() - asked < 30
 
 
 def test_one_service_a_home(service: RunningService) -> None:
