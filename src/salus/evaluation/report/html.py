@@ -39,7 +39,8 @@ dl{display:grid;grid-template-columns:150px 1fr;gap:5px 14px;margin:10px 0;font-
 footer{margin-top:34px;padding-top:14px;border-top:1px solid var(--line);color:var(--soft);font-size:13px}
 @media (max-width:640px){main{padding:20px;margin:0;border:0}dl{grid-template-columns:1fr}}
 @page{margin:16mm}
-@media print{body{background:#fff;font-size:10pt}table,dl{font-size:10pt}th,td{padding:4px 8px}h2{margin-top:22px;padding-top:10px}.note{break-after:avoid}
+@media print{body{background:#fff;font-size:10pt}table,dl{font-size:10pt}th,td{padding:4px 8px}
+ h2{margin-top:22px;padding-top:10px}.note{break-after:avoid}
  main{border:0;margin:0;padding:0;max-width:none}h2{break-after:avoid}
  svg,tr,.finding,.tiles{break-inside:avoid}}
 """
