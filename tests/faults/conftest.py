@@ -63,7 +63,7 @@ def people(service: RunningService, table: Path) -> str:
 SLOW = {
     "target": ["state"],
     "learner": "boosting",
-    "options": {"trees": 5000, "patience_trees": 5000, "leaves": 4},
+    "options": {"trees": 2500, "patience_trees": 2500, "leaves": 4},
     "budget_s": 60,
 }
 QUICK = {"target": ["state"], "learner": "linear", "budget_s": 5}
@@ -73,3 +73,12 @@ def finished(client: Client, run: str) -> dict[str, Any]:
     """The run when it is over, after everything it told."""
     names = [event["name"] for event in client.watch(run, wait_s=5)]
     return {**client.run(run), "told": names}
+
+
+@pytest.fixture(scope="session")
+def endpoint(service: RunningService, people: str) -> str:
+    """The name of an endpoint that answers with a model of the same name."""
+    with service.client() as client:
+        run = client.train(people, QUICK, model="answerer", deploy="answerer")["id"]
+        assert finished(client, run)["result"]["deployed"]
+    return "answerer"

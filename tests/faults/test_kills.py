@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-import pytest
 from tests.faults.conftest import QUICK, SLOW, finished
 
 from salus.sdk import upload as uploads
@@ -59,7 +58,7 @@ def test_an_upload_goes_on_after_the_control_plane_was_killed(
 
 def test_every_answer_outlives_the_control_plane_that_gave_it(service: RunningService, client: Client) -> None:
     made = []
-    for number in range(4):
+    for number in range(2):
         made.append(client.request("POST", "/keys", json={"name": f"k{number}", "scopes": ["read"]})["id"])
         old = service.kill("control")
         service.wait_for_another("control", old)
@@ -116,13 +115,6 @@ def test_publishing_and_deploying_survive_kills_at_any_moment(
     assert ended["result"]["deployed"]
     assert len(client.model("stubborn")["versions"]) == 1
     wait_for(lambda: client.predict("stubborn", [ROW]))
-
-
-@pytest.fixture
-def endpoint(client: Client, people: str) -> str:
-    run = client.train(people, QUICK, model="answerer", deploy="answerer")["id"]
-    assert finished(client, run)["result"]["deployed"]
-    return "answerer"
 
 
 def test_answers_go_on_while_the_control_plane_is_killed(

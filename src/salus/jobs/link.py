@@ -42,6 +42,10 @@ class BackOff:
     def remaining_s(self) -> float:
         return max(0.0, self._until - time.monotonic())
 
+    @property
+    def failing(self) -> bool:
+        return self._pause_s > 0
+
     def failed(self) -> None:
         self._pause_s = min(LONGEST_PAUSE_S, self._pause_s * 2 or FIRST_PAUSE_S)
         self._until = time.monotonic() + self._pause_s * random.uniform(0.5, 1.0)
@@ -109,7 +113,8 @@ class Link:
             self._knock()
             response = self._client.post(path, json=body, headers=headers, timeout=timeout_s)
         except (OSError, httpx2.TransportError) as error:
-            log.info("control plane is away: %s", type(error).__name__)
+            if not self.back_off.failing:
+                log.info("control plane is away: %s", type(error).__name__)
             self.back_off.failed()
             return None
         if response.is_success:
