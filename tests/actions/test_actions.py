@@ -18,7 +18,7 @@ from salus.actions.principal import SCOPES, Principal
 from salus.core.errors import SalusError
 from salus.store import tables
 from salus.store.records import Records
-from salus.testing import records as half
+from salus.testing import record_steps as half
 
 OWNER = half.person()
 START = {"data_set": "walks", "spec": {"target": "y"}}
@@ -377,7 +377,7 @@ def test_every_change_left_an_audit_row(records: Records) -> None:
     with ModelServer(records):
         endpoints.put(OWNER, records, "steps", {"model": "walks", "version": 1})
         endpoints.remove(OWNER, records, "steps")
-    keys.revoke(OWNER, records, keys.create(OWNER, records, "phone", ["predict"])["id"])
+        keys.revoke(OWNER, records, keys.create(OWNER, records, "phone", ["predict"])["id"])
     projects.create(OWNER, records, "third")
     page = status.audit_page(OWNER, records, 100, None, verify=True)
     assert page["intact"]
