@@ -42,7 +42,7 @@ class TestRecipe(LearnerContract):
         return prepared(classification)
 
 
-@pytest.mark.parametrize(("height", "width", "channels"), [(8, 8, 1), (5, 30, 3), (1, 1, 1), (70, 50, 1)])
+@pytest.mark.parametrize(("height", "width", "channels"), [(8, 8, 1), (5, 30, 3), (1, 1, 1), (150, 50, 1), (300, 1, 1)])
 def test_any_size_and_colour(height: int, width: int, channels: int, tmp_path: Path) -> None:
     problem = prepared(rows=40, height=height, width=width, channels=channels)
     fitted = Cnn(CnnConfig(**QUICK | {"steps": 2})).fit(problem, Context())

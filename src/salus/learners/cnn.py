@@ -26,7 +26,7 @@ from salus.learners.networks.fast import FastNetwork
 from salus.learners.networks.recipe import MIN_SIDE, RecipeNetwork
 from salus.learners.options import config_from
 from salus.learners.picture_graph import Answering, answers, graph_of
-from salus.learners.pictures import flips_hurt, pixel_statistics, pixels_of
+from salus.learners.pictures import flips_hurt, pixel_statistics, pixels_of, reduced, reduction_of
 from salus.training.augmentation import Augmentation
 from salus.training.batches import Batches, step_generator
 from salus.training.checkpoints import Checkpoint
@@ -41,13 +41,21 @@ MEASURED_S = 3.0
 MAX_EPOCHS = 60
 ENOUGH_STEPS = 600  # even when these are more epochs
 WARM_STEPS = 3
+WIDTHS = (16, 24, 32, 48)
+COST_POWER = 1.4  # measured: a step with twice the width takes 2.6 times as long
+WIDE_EPOCHS = 8
 
 Switch = Literal["auto", "on", "off"]
 
 
 class CnnConfig(LearnerConfig):
     network: Literal["fast", "recipe"] = Field("fast", description="which layers")
-    width: int = Field(16, ge=4, le=1024, description="channels of the first layer; later ones are multiples")
+    width: int | None = Field(
+        None,
+        ge=4,
+        le=1024,
+        description="channels of the first layer, later ones are multiples; none: what the budget allows",
+    )
     steps: int | None = Field(
         None, ge=1, le=10_000_000, description="batches to learn from; none: what the budget allows"
     )
@@ -95,17 +103,22 @@ class Cnn(Learner):
     @classmethod
     def propose(cls, prepared: Prepared, options: Mapping[str, Any], budget_s: float, context: Context) -> Proposal:
         config = decided(config_from(CnnConfig, options, cls.name), prepared)
-        measured_s = min(MEASURED_S, MEASURED_SHARE * budget_s)
-        precisions = [config.precision] if config.precision != "auto" else ["float32", "bf16"]
-        if "precision" not in options and not has_fast_bf16():
-            precisions = ["float32"]
+        pixels = pixels_seen(config, prepared)
+        limit_s = min(MEASURED_S, MEASURED_SHARE * budget_s)
+        left_s = budget_s * (1 - RESERVED_SHARE) - limit_s
+        epoch = Batches(len(prepared.train), config.batch_rows, prepared.seed).steps_per_epoch
+        if options.get("width") is None:
+            narrow_s = measure_step_s(config, prepared, pixels, limit_s / 3, context)
+            config = config.model_copy(update={"width": _width_for(left_s / (epoch * narrow_s))})
+        precisions = [config.precision]
+        if config.precision == "auto":
+            precisions = ["float32", "bf16"] if has_fast_bf16() else ["float32"]
         costs = {}
         for precision in precisions:
-            trial = config.model_copy(update={"precision": precision, "steps": 10**6})
-            costs[precision] = measure_step_s(trial, prepared, measured_s / len(precisions), context)
+            trial = config.model_copy(update={"precision": precision})
+            costs[precision] = measure_step_s(trial, prepared, pixels, limit_s / 3, context)
         precision = min(costs, key=lambda name: costs[name])
-        epoch = Batches(len(prepared.train), config.batch_rows, prepared.seed).steps_per_epoch
-        affordable = max(1, int((budget_s * (1 - RESERVED_SHARE) - measured_s) / costs[precision]))
+        affordable = max(1, int(left_s / costs[precision]))
         steps = config.steps or min(affordable, max(MAX_EPOCHS * epoch, ENOUGH_STEPS))
         chosen = config.model_copy(update={"precision": precision, "steps": steps})
         notes = {"step_ms": {name: round(cost * 1000, 2) for name, cost in costs.items()}, "epochs": steps / epoch}
@@ -114,10 +127,10 @@ class Cnn(Learner):
     def fit(self, prepared: Prepared, context: Context) -> Fitted:
         config = decided(self.config, prepared)
         with threads(prepared.threads):
-            course = course_for(config, prepared)
+            course = course_for(config, prepared, pixels_seen(config, prepared))
             course.checkpoint = _checkpoint(config, prepared, context)
             curve = learn(course, context, WHERE)
-        answering = Answering.of(course.network, prepared, config.flip_average == "on")
+        answering = Answering.of(course.network, prepared, reduction(config, prepared), config.flip_average == "on")
         if not all(bool(torch.isfinite(tensor).all()) for tensor in answering.state_dict().values()):
             raise SalusError("network_diverged", where=WHERE)
         weights = sum(parameter.numel() for parameter in course.network.parameters())
@@ -126,8 +139,8 @@ class Cnn(Learner):
 
 
 def decided(config: CnnConfig, prepared: Prepared) -> CnnConfig:
-    """The config without open questions but steps (what ten epochs are) and precision, which have plain answers."""
-    changes: dict[str, Any] = {}
+    """The config without open questions but steps (none: ten epochs) and precision (auto: what the processor has)."""
+    changes: dict[str, Any] = {"width": config.width or WIDTHS[0]}
     if config.flip == "auto":
         changes["flip"] = "off" if flips_hurt(prepared) else "on"
     if config.flip_average == "auto":
@@ -135,12 +148,29 @@ def decided(config: CnnConfig, prepared: Prepared) -> CnnConfig:
     return config.model_copy(update=changes)
 
 
-def course_for(config: CnnConfig, prepared: Prepared) -> Course:
+def _width_for(epochs: float) -> int:
+    """The widest that still sees the pictures often enough, when the narrowest would see them `epochs` times."""
+    allowed = [width for width in WIDTHS if epochs / (width / WIDTHS[0]) ** COST_POWER >= WIDE_EPOCHS]
+    return max(allowed, default=WIDTHS[0])
+
+
+def reduction(config: CnnConfig, prepared: Prepared) -> int:
+    """By how much pictures are shrunk, in training once and in the graph every time."""
+    height, width = pixels_of(prepared.train.feeds).shape[1:3]
+    return reduction_of(height, width) if config.network == "fast" else 1
+
+
+def pixels_seen(config: CnnConfig, prepared: Prepared) -> np.ndarray:
+    """The train pictures as the network sees them, uint8 (B, H, W, C)."""
+    return reduced(pixels_of(prepared.train.feeds), reduction(config, prepared))
+
+
+def course_for(config: CnnConfig, prepared: Prepared, pixels_BHWC: np.ndarray) -> Course:
     """Everything the loop needs."""
-    pixels = torch.from_numpy(pixels_of(prepared.train.feeds))
+    pixels = torch.from_numpy(pixels_BHWC)
     batches = Batches(len(prepared.train), config.batch_rows, prepared.seed)
     augmentation = Augmentation(config.flip == "on", config.shift, config.rotation_degrees, prepared.seed)
-    network = _network(config, prepared)
+    network = _network(config, prepared, pixels_BHWC)
     target, loss = _goal(config, prepared)
     steps = config.steps or 10 * batches.steps_per_epoch
 
@@ -161,10 +191,12 @@ def course_for(config: CnnConfig, prepared: Prepared) -> Course:
     )
 
 
-def measure_step_s(config: CnnConfig, prepared: Prepared, limit_s: float, context: Context) -> float:
+def measure_step_s(
+    config: CnnConfig, prepared: Prepared, pixels: np.ndarray, limit_s: float, context: Context
+) -> float:
     """Mean seconds of a step, after a few that are not counted."""
     with threads(prepared.threads):
-        course = course_for(config, prepared)
+        course = course_for(config, prepared, pixels)
         course.network.train()
         began, step, counted = time.monotonic(), 0, 0
         while step <= WARM_STEPS or time.monotonic() - began < limit_s:
@@ -181,10 +213,10 @@ def _epoch(config: CnnConfig, prepared: Prepared) -> int:
     return Batches(len(prepared.train), config.batch_rows, prepared.seed).steps_per_epoch
 
 
-def _network(config: CnnConfig, prepared: Prepared) -> nn.Module:
+def _network(config: CnnConfig, prepared: Prepared, pixels: np.ndarray) -> nn.Module:
     """New weights, which follow from the seed."""
-    pixels = pixels_of(prepared.train.feeds)
     height, width, channels = pixels.shape[1:]
+    assert config.width is not None, "decided"
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(prepared.seed)
         if config.network == "recipe":

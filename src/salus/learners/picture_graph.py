@@ -12,6 +12,7 @@ from collections.abc import Mapping
 import numpy as np
 import torch
 from torch import nn
+from torch.nn import functional
 
 from salus.learners.base import Prepared
 from salus.learners.graphs import OPSET, cleaned
@@ -25,21 +26,23 @@ class Answering(nn.Module):
     target_mean: torch.Tensor
     target_deviation: torch.Tensor
 
-    def __init__(self, network: nn.Module, shapes_HWC: list[tuple[int, ...]], output: str, flip_average: bool):
+    def __init__(
+        self, network: nn.Module, shapes_HWC: list[tuple[int, ...]], output: str, reduction: int, flip_average: bool
+    ):
         super().__init__()
         self.network = network
         self.shapes_HWC = shapes_HWC
         self.output = output
+        self.reduction = reduction
         self.flip_average = flip_average
 
     @classmethod
-    def of(cls, network: nn.Module, prepared: Prepared, flip_average: bool) -> Answering:
+    def of(cls, network: nn.Module, prepared: Prepared, reduction: int, flip_average: bool) -> Answering:
         pictures = [feed for name, feed in sorted(prepared.train.feeds.items()) if name.startswith("image_")]
         folded = network.eval().folded()  # type: ignore[operator]
         assert isinstance(folded, nn.Module)
-        answering = cls(
-            folded, [p.shape[1:] for p in pictures], "scores" if prepared.classification else "values", flip_average
-        )
+        output = "scores" if prepared.classification else "values"
+        answering = cls(folded, [p.shape[1:] for p in pictures], output, reduction, flip_average)
         if not prepared.classification:
             mean, deviation = cls.target_scale(prepared)
             answering.register_buffer("target_mean", torch.from_numpy(mean.astype(np.float32)))
@@ -57,6 +60,8 @@ class Answering(nn.Module):
     def forward(self, *pictures_BHWC: torch.Tensor) -> torch.Tensor:
         joined = pictures_BHWC[0] if len(pictures_BHWC) == 1 else torch.cat(pictures_BHWC, dim=3)
         x_BCHW = joined.permute(0, 3, 1, 2).float()
+        if self.reduction > 1:
+            x_BCHW = functional.avg_pool2d(x_BCHW, self.reduction)
         answer: torch.Tensor = self.network(x_BCHW)
         if self.flip_average:
             answer = (answer + self.network(torch.flip(x_BCHW, dims=[3]))) / 2

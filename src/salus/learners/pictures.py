@@ -11,6 +11,8 @@ from salus.learners.base import Prepared
 
 SAMPLE_ROWS = 2000
 THUMB_SIDE = 8
+CHUNK_ROWS = 256
+LARGEST_SIDE = 128  # of pictures as a network sees them
 HARM = 0.02  # share of rows whose nearest neighbour must become worse
 
 
@@ -24,12 +26,30 @@ def pixels_of(feeds: Mapping[str, np.ndarray]) -> np.ndarray:
     return np.require(joined, dtype=np.uint8, requirements=["C", "W"])
 
 
-def pixel_statistics(pixels_BHWC: np.ndarray) -> tuple[list[float], list[float]]:
-    """Mean and deviation of each channel, from evenly chosen pictures."""
+def pixel_statistics(pixels_BHWC: np.ndarray) -> tuple[float, float]:
+    """Mean and deviation of all pixels, from evenly chosen pictures."""
     step = max(1, len(pixels_BHWC) // SAMPLE_ROWS)
-    sample = pixels_BHWC[::step].astype(np.float64)
-    deviation = np.maximum(sample.std(axis=(0, 1, 2)), 1.0)
-    return sample.mean(axis=(0, 1, 2)).tolist(), deviation.tolist()
+    sample = pixels_BHWC[::step].astype(np.float32)
+    return round(float(sample.mean()), 2), round(max(float(sample.std()), 1.0), 2)
+
+
+def reduction_of(height: int, width: int) -> int:
+    """By how much both sides of large pictures are shrunk before a network sees them."""
+    return max(1, min(-(-max(height, width) // LARGEST_SIDE), height, width))
+
+
+def reduced(pixels_BHWC: np.ndarray, factor: int) -> np.ndarray:
+    """Means of squares of `factor` pixels, rounded; what is left over at the right and below is cut off."""
+    if factor == 1:
+        return pixels_BHWC
+    count, height, width, channels = pixels_BHWC.shape
+    rows, columns = height // factor, width // factor
+    found = np.empty((count, rows, columns, channels), dtype=np.uint8)
+    for start in range(0, count, CHUNK_ROWS):
+        chunk = pixels_BHWC[start : start + CHUNK_ROWS, : rows * factor, : columns * factor].astype(np.uint32)
+        sums = sum(chunk[:, i::factor, j::factor] for i in range(factor) for j in range(factor))
+        found[start : start + CHUNK_ROWS] = (sums + factor * factor // 2) // (factor * factor)
+    return found
 
 
 def flips_hurt(prepared: Prepared) -> bool:

@@ -43,18 +43,15 @@ class Block(nn.Module):
 
 
 class FastNetwork(nn.Module):
-    """x_BCHW (0 to 255) -> scores_BK."""
-
-    mean: torch.Tensor
-    scale: torch.Tensor
+    """x_BCHW (0 to 255) -> scores_BK. mean, deviation: of all pixels; one number each, since whole batches are scaled with it."""
 
     def __init__(
         self,
         shape_HWC: tuple[int, int, int],
         outputs: int,
         width: int,
-        mean: list[float],
-        deviation: list[float],
+        mean: float,
+        deviation: float,
     ):
         super().__init__()
         height, width_px, channels = shape_HWC
@@ -62,8 +59,7 @@ class FastNetwork(nn.Module):
         while max(height, width_px) / self.patch > LARGEST_MAP:
             self.patch *= 2
         self.padding = [0, -width_px % self.patch, 0, -height % self.patch]
-        self.register_buffer("mean", torch.tensor(mean).view(1, -1, 1, 1))
-        self.register_buffer("scale", 1 / torch.tensor(deviation).view(1, -1, 1, 1))
+        self.mean, self.deviation = mean, deviation
         self.stem = nn.Conv2d(channels, width, self.patch, stride=self.patch)
         side = -(-min(height, width_px) // self.patch)
         blocks, inputs = [], width
@@ -77,7 +73,7 @@ class FastNetwork(nn.Module):
         self.head = nn.Linear(inputs, outputs)
 
     def forward(self, x_BCHW: torch.Tensor) -> torch.Tensor:
-        x = (x_BCHW.float() - self.mean) * self.scale
+        x = x_BCHW.float().sub(self.mean).div(self.deviation)
         if any(self.padding):
             x = functional.pad(x, self.padding)
         x = self.blocks(functional.relu(self.stem(x)))
