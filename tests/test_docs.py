@@ -50,3 +50,11 @@ def test_every_message_says_where_to_go_in_both_languages() -> None:
 def test_every_setting_has_a_meaning() -> None:
     for name, field in Settings.model_fields.items():
         assert field.description, name
+
+
+def test_the_benchmarks_page_is_made_of_the_results() -> None:
+    spec = importlib.util.spec_from_file_location("make_page", ROOT / "scripts" / "make_benchmarks_page.py")
+    assert spec is not None and spec.loader is not None
+    script = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(script)
+    assert (ROOT / "docs" / "benchmarks.md").read_text(encoding="utf-8") == script.text()
