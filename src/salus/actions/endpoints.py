@@ -36,8 +36,8 @@ def put(
     principal.require("write")
     check_name(name, "endpoint name")
     model, version = check_name(asked.get("model", ""), "model"), asked.get("version")
-    if not isinstance(version, int) or isinstance(version, bool):
-        raise SalusError("bad_spec", where="version", expected="a whole number", found=version)
+    if not isinstance(version, int) or isinstance(version, bool) or not 0 < version < 2**31:
+        raise SalusError("bad_spec", where="version", expected="a whole number above 0", found=version)
 
     def change(connection: Connection) -> tuple[dict[str, Any] | None, dict[str, Any]]:
         before = endpoints.find(connection, principal.project, name)

@@ -15,6 +15,7 @@ from salus.store.idempotency import Once
 from salus.store.records import Records
 
 MAX_NAME = 100
+MAX_EXPIRES_S = 100 * 365.25 * 24 * 3600.0
 HEARD_WITHIN_S = 5.0
 
 
@@ -31,10 +32,10 @@ def create(
     for scope in scopes:
         if scope not in SCOPES:
             raise SalusError("bad_spec", where="scopes", expected=f"some of {', '.join(SCOPES)}", found=scope)
-    if not scopes or not 0 < len(name) <= MAX_NAME:
+    if not scopes or not 0 < len(name) <= MAX_NAME or not name.isprintable():
         raise SalusError("bad_spec", where="key", expected=f"a name of 1 to {MAX_NAME} letters and a scope", found=name)
-    if expires_s is not None and expires_s <= 0:
-        raise SalusError("bad_spec", where="expires_s", expected="seconds above 0", found=expires_s)
+    if expires_s is not None and not 0 < expires_s <= MAX_EXPIRES_S:
+        raise SalusError("bad_spec", where="expires_s", expected="seconds above 0, at most 100 years", found=expires_s)
 
     def change(connection: Connection) -> dict[str, Any]:
         token = keys.new_token()

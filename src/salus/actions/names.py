@@ -16,6 +16,7 @@ def check_file_name(name: object, where: str) -> str:
         and len(name) <= MAX_LENGTH
         and name.isprintable()
         and "\\" not in name
+        and "\ufffd" not in name  # what stands for bytes that are no UTF-8: another name might become the same
         and ":" not in parts[0][:2]
         and all(
             part not in ("", ".", "..") and len(part.encode("utf-8", "replace")) <= MAX_PART_BYTES for part in parts

@@ -53,7 +53,7 @@ def audit_page(
 ) -> dict[str, Any]:
     """Newest first; with `verify` also whether the whole chain is what was written."""
     principal.require("owner")
-    if cursor is not None and not cursor.isdecimal():
+    if cursor is not None and not (cursor.isascii() and cursor.isdecimal() and len(cursor) <= 18):
         raise SalusError("bad_spec", where="cursor", expected="the 'next' of the page before", found=cursor[:40])
 
     def question(connection: Connection) -> dict[str, Any]:

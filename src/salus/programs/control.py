@@ -30,6 +30,7 @@ from salus.core.settings import Settings
 from salus.programs.locks import ProgramLock
 from salus.programs.logs import log_to_stderr
 from salus.programs.parent import stop_when_parent_goes
+from salus.serving.protocol import BoundedProtocol
 from salus.serving.server import bind, bind_local, control_socket
 from salus.serving.snapshot import seal
 from salus.store import audit, keys, projects
@@ -192,8 +193,8 @@ class Doors:
 
     def __init__(self, records: Records, worker_key: str):
         self.records = records
-        self.management = _Server(_config(management_app(records)))
-        self.workers = _Server(_config(worker_app(records, worker_key)))
+        self.management = _Server(serving_config(management_app(records)))
+        self.workers = _Server(serving_config(worker_app(records, worker_key)))
 
     async def run(self, place: socket.socket, local: socket.socket, on_ready: Callable[[], None]) -> None:
         serving = [
@@ -218,11 +219,19 @@ class _Server(uvicorn.Server):
         yield
 
 
-def _config(app: Any) -> uvicorn.Config:
+class _Protocol(BoundedProtocol):
+    """Bounds headers as the model server does. Bodies are bounded where they are read: an upload may have many chunks."""
+
+    def on_chunk_header(self) -> None:
+        pass
+
+
+def serving_config(app: Any) -> uvicorn.Config:
+    """How both doors are served."""
     return uvicorn.Config(
         app,
         loop="none",
-        http="httptools",
+        http=_Protocol,
         ws="none",
         lifespan="off",
         log_config=None,

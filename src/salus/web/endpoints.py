@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pydantic import Field
 from starlette.responses import Response
 
 from salus.actions import endpoints
@@ -12,7 +13,7 @@ from salus.web.problems import answer
 
 class NewEndpoint(Spec):
     model: str
-    version: int
+    version: int = Field(strict=True)
 
 
 async def every(call: Call) -> Response:

@@ -34,7 +34,7 @@ def check_path(scope: Scope) -> None:
 
 def check_headers(scope: Scope) -> None:
     if sum(len(name) + len(value) for name, value in scope["headers"]) > MAX_HEADER_BYTES:
-        raise SalusError("body_too_large", expected=f"{MAX_HEADER_BYTES} (headers)")
+        raise SalusError("headers_too_large", expected=f"{MAX_HEADER_BYTES} bytes")
 
 
 async def pieces(request: Request, silence_s: float) -> AsyncIterator[bytes]:
