@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 import uvicorn
 
+from salus.core.wire import file_digest
 from salus.programs.control import serving_config
 from salus.testing.records import RecordHome, record_home
 from salus.web.app import management_app
@@ -336,6 +337,30 @@ def test_two_senders_of_one_file_do_not_mix(wire: Wire) -> None:
     line = f"POST /api/v1/uploads/{upload}/complete HTTP/1.1\r\n{HOST}\r\n{wire.key}\r\nContent-Length: 0\r\n\r\n"
     digest = json.loads(wire.send(line.encode())[1])["files"][0]["digest"]
     assert wire.home.records.blobs.open(digest).read_bytes() in contents
+
+
+def test_completing_waits_for_who_still_sends(wire: Wire) -> None:
+    """Else the file would become a blob while somebody writes on in it."""
+    upload = begun(wire)
+    assert put(wire, upload, "name=a&offset=0", b"a" * 1000) == (200, "")
+    head = f"PUT /api/v1/uploads/{upload}/files/0?name=a&offset=1000 HTTP/1.1\r\n{HOST}\r\n{wire.key}\r\n"
+    first = head.encode() + f"Content-Length: {2**21}\r\n\r\n".encode() + b"b" * (2**20 + 2**19)
+    done = f"POST /api/v1/uploads/{upload}/complete HTTP/1.1\r\n{HOST}\r\n{wire.key}\r\nContent-Length: 0\r\n\r\n"
+    answers: list[bytes] = []
+    completing = threading.Thread(target=lambda: answers.append(wire.send(done.encode())[1]))
+    with socket.create_connection(wire.place.getsockname(), timeout=WAIT_S) as sender:
+        sender.sendall(first)
+        part = wire.home.records.tmp / upload / "0.part"
+        while part.stat().st_size < 2**20:
+            time.sleep(0.005)
+        completing.start()
+        time.sleep(0.2)
+        sender.sendall(b"b" * 2**19)
+        assert sender.recv(65536).startswith(b"HTTP/1.1 200")
+    completing.join(WAIT_S)
+    (file,) = json.loads(answers[0])["files"]
+    assert file["bytes"] == 1000 + 2**21
+    assert file_digest(wire.home.records.blobs.open(file["digest"])) == file["digest"]
 
 
 def test_versions_that_no_model_has(wire: Wire) -> None:

@@ -72,8 +72,26 @@ def claim(principal: Principal, records: Records, worker: str) -> dict[str, Any]
     else:
         records.events.append(job["run"], [("started_again", {"attempt": job["attempts"]})])
     records.bell.ring(RUN + job["run"])
-    resolved = records.database.read(lambda connection: _input(connection, records, job))
+    try:
+        resolved = records.database.read(lambda connection: _input(connection, records, job))
+    except SalusError as error:
+        _end_unable(records, job, error)
+        return None
     return {"job": job["id"], "run": job["run"], "step": job["step"], "fence": job["fence"], "input": resolved}
+
+
+def _end_unable(records: Records, job: dict[str, Any], error: SalusError) -> None:
+    """Ends a run whose files are gone: no worker could do it."""
+
+    def change(connection: Connection) -> None:
+        run = runs.get(connection, jobs.held(connection, job["id"], job["fence"])["run"])
+        jobs.done(connection, job["id"])
+        runs.end(connection, run["id"], RunState.FAILED, error=error.to_json())
+        audit.append(connection, run["project"], WORKER, "runs.failed", run["id"], {"code": error.code})
+
+    records.database.write(change)
+    records.events.append(job["run"], [(RunState.FAILED.value, {})])
+    records.bell.ring(RUN + job["run"])
 
 
 def heartbeat(principal: Principal, records: Records, job: str, fence: int) -> dict[str, Any]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+from collections.abc import AsyncIterator
 from weakref import WeakValueDictionary
 
 from starlette.concurrency import run_in_threadpool
@@ -15,8 +17,40 @@ from salus.web.limits import pieces
 from salus.web.problems import answer
 
 BLOCK_BYTES = 2**20
-# Two senders of one file would write over each other: the second waits.
-_one_at_a_time: WeakValueDictionary[tuple[str, int], asyncio.Lock] = WeakValueDictionary()
+
+
+class _Gate:
+    """Of one upload. Two senders of one file would write over each other: the second waits. Completing moves the files to
+    where nobody may write them: it waits until every sender is out, and lets none in meanwhile."""
+
+    def __init__(self) -> None:
+        self._door = asyncio.Lock()
+        self._inside = 0
+        self._nobody = asyncio.Event()
+        self._nobody.set()
+        self._files: WeakValueDictionary[int, asyncio.Lock] = WeakValueDictionary()
+
+    @contextlib.asynccontextmanager
+    async def sending(self, index: int) -> AsyncIterator[None]:
+        async with self._door:
+            self._inside += 1
+            self._nobody.clear()
+        try:
+            async with self._files.setdefault(index, asyncio.Lock()):
+                yield
+        finally:
+            self._inside -= 1
+            if self._inside == 0:
+                self._nobody.set()
+
+    @contextlib.asynccontextmanager
+    async def completing(self) -> AsyncIterator[None]:
+        async with self._door:
+            await self._nobody.wait()
+            yield
+
+
+_gates: WeakValueDictionary[str, _Gate] = WeakValueDictionary()
 
 
 class Nothing(Spec):
@@ -34,14 +68,17 @@ async def find(call: Call) -> Response:
 
 async def complete(call: Call) -> Response:
     await call.read(Nothing)
-    return answer(await call.run(uploads.complete, call.part("upload")))
+    upload = call.part("upload")
+    gate = _gates.setdefault(upload, _Gate())
+    async with gate.completing():
+        return answer(await call.run(uploads.complete, upload))
 
 
 async def receive(call: Call) -> Response:
     upload, index = call.part("upload"), call.whole_part("index")
     offset = call.whole("offset", 0, 0, 2**53)
-    lock = _one_at_a_time.setdefault((upload, index), asyncio.Lock())
-    async with lock:
+    gate = _gates.setdefault(upload, _Gate())
+    async with gate.sending(index):
         receiver = await call.run(uploads.receive, upload, index, call.text("name") or "", offset)
         block = bytearray()
         try:
