@@ -27,6 +27,7 @@ from salus.store.idempotency import Once
 from salus.store.records import Records
 
 PIECE_BYTES = 2**20
+NO_BYTES = hashlib.sha256().hexdigest()
 
 
 def create(principal: Principal, records: Records, once: Once | None = None) -> dict[str, Any]:
@@ -136,7 +137,7 @@ def receive(principal: Principal, records: Records, upload: str, index: int, nam
     room = records.settings.max_upload_bytes - (total - received)
     if offset < received:
         # The row first: it must never promise bytes that the next line cuts off.
-        records.database.write(lambda connection: uploads.note(connection, upload, index, name, offset, None))
+        records.database.write(lambda connection: uploads.note(connection, upload, index, name, offset, NO_BYTES))
     stream = _open_part(_folder(records, upload), index)
     stream.truncate(offset)
     stream.seek(offset)
