@@ -31,7 +31,7 @@ def add(job: dict[str, Any], place: Workplace) -> dict[str, Any]:
     place.context.stop_if_asked("add")
     place.context.event("storing", rows=version.rows)
     return {
-        "tree": put_folder(place.blobs, output),
+        "tree": put_folder(place.blobs, output, place.context),
         "rows": version.rows,
         "schema": version.schema.model_dump(mode="json"),
         "findings": [finding.model_dump(mode="json") for finding in version.findings],

@@ -23,7 +23,7 @@ def train(job: dict[str, Any], place: Workplace) -> dict[str, Any]:
     signer = Signer.load(place.keys / "signing.pem")
     bundle = run_study(version, spec, place.context, output, signer, str(job.get("data_name") or "data"))
     place.context.event("storing", bundle=bundle.bundle_hash)
-    tree = put_folder(place.blobs, output)
+    tree = put_folder(place.blobs, output, place.context)
     report = bundle.report()
     return {
         "tree": tree,
