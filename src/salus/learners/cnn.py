@@ -41,6 +41,7 @@ MEASURED_S = 3.0
 MAX_EPOCHS = 60
 ENOUGH_STEPS = 600  # even when these are more epochs
 WARM_STEPS = 3
+FEWEST_STEPS = 8
 WIDTHS = (16, 24, 32, 48)
 COST_POWER = 1.4  # measured: a step with twice the width takes 2.6 times as long
 WIDE_EPOCHS = 8
@@ -194,19 +195,19 @@ def course_for(config: CnnConfig, prepared: Prepared, pixels_BHWC: np.ndarray) -
 def measure_step_s(
     config: CnnConfig, prepared: Prepared, pixels: np.ndarray, limit_s: float, context: Context
 ) -> float:
-    """Mean seconds of a step, after a few that are not counted."""
+    """Seconds of a step after the first few: the lower quartile, since what else runs makes some steps slow and none fast."""
     with threads(prepared.threads):
         course = course_for(config, prepared, pixels)
         course.network.train()
-        began, step, counted = time.monotonic(), 0, 0
-        while step <= WARM_STEPS or time.monotonic() - began < limit_s:
-            if step == WARM_STEPS:
-                counted_from = time.monotonic()
+        began, seconds = time.monotonic(), list[float]()
+        while len(seconds) < WARM_STEPS + FEWEST_STEPS or time.monotonic() - began < limit_s:
             context.stop_if_asked(WHERE)
-            one_step(course, step)
-            counted += step >= WARM_STEPS
-            step += 1
-        return max(1e-6, (time.monotonic() - counted_from) / counted)
+            step_began = time.perf_counter()
+            one_step(course, len(seconds))
+            seconds.append(time.perf_counter() - step_began)
+            if len(seconds) > WARM_STEPS and time.monotonic() - began > 2 * limit_s:
+                break  # steps so long that a few must do
+        return max(1e-6, float(np.quantile(seconds[WARM_STEPS:], 0.25)))
 
 
 def _epoch(config: CnnConfig, prepared: Prepared) -> int:
