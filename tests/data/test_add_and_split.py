@@ -145,3 +145,22 @@ def test_what_cannot_be_split_is_refused(target: np.ndarray, groups: np.ndarray 
     with pytest.raises(SalusError) as caught:
         split_rows(target, groups, None, True, 0)
     assert caught.value.code == code
+
+
+@pytest.mark.parametrize("case", range(25, 45))
+def test_a_rare_class_of_few_people_is_learned_and_judged(case: int) -> None:
+    generator = np.random.default_rng(case)
+    people = int(generator.integers(4, 14))
+    groups = np.repeat(np.arange(people), generator.integers(20, 1500, people))
+    target = np.zeros(len(groups), dtype=int)
+    few = int(generator.integers(2, 4))
+    for person in generator.permutation(people)[:few]:
+        target[np.flatnonzero(groups == person)[:5]] = 1
+    splits = split_rows(target, groups, None, True, case)
+    assert (target[splits.train] == 1).any() and (target[splits.test] == 1).any()
+
+
+def test_a_given_split_may_be_spelled_as_people_spell_it() -> None:
+    named: list[str | None] = ["Train"] * 30 + ["val"] * 10 + ["TEST"] * 10
+    splits = split_rows(np.arange(50) % 2, None, named, True, 0)
+    assert (len(splits.train), len(splits.validation), len(splits.test)) == (30, 10, 10)

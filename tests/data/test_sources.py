@@ -136,6 +136,11 @@ def test_a_nameless_field_at_every_end_is_left_out(tmp_path: Path) -> None:
         ("a,,b\n1,2,3\n", "duplicate_column", "t.csv"),
         (b"a,b\n1,2\n\xff\xe4,3\n", "csv_malformed", "line 3"),
         (b"a,b\n1,\x002\n", "csv_malformed", "line 2"),
+        ("a,b\n1,2\n\n\n3\n", "ragged_row", "line 5"),
+        ('a,b\n"x\ny",2\n3\n', "ragged_row", "line 4"),
+        ("\n\na,b\n1,2\n3\n", "ragged_row", "line 5"),
+        ("a,b\n1,2,\n3,4,5\n", "ragged_row", "line 3"),
+        ("a,b,\n1,2,7\n", "duplicate_column", "t.csv"),
         (",".join(f"c{i}" for i in range(100_000)) + "\n", "too_many_columns", "t.csv"),
         ("a" * 2_000_000 + "\n1\n", "csv_malformed", "line 1"),
     ],
@@ -177,3 +182,72 @@ def test_an_unknown_layout_says_what_is_known(tmp_path: Path) -> None:
     with pytest.raises(SalusError) as caught:
         source_for(tmp_path / "notes.docx")
     assert caught.value.code == "unknown_layout"
+
+
+def test_empty_lines_above_the_header_are_no_rows(tmp_path: Path) -> None:
+    table = read_csv(tmp_path, "\n\na,b\n1,2\n")
+    assert table.column_names == ["a", "b"] and table.to_pylist() == [{"a": 1, "b": 2}]
+
+
+def test_a_header_may_hold_other_delimiters_and_line_ends(tmp_path: Path) -> None:
+    assert read_csv(tmp_path, "a, with, commas;b\n1;2\n").column_names == ["a, with, commas", "b"]
+    assert read_csv(tmp_path, '"a\nx",b\n1,2\n').to_pylist() == [{"a\nx": 1, "b": 2}]
+
+
+@pytest.mark.parametrize("delimiter", ["", ";;", "\n", '"', "ü"])
+def test_a_delimiter_is_one_plain_character(tmp_path: Path, delimiter: str) -> None:
+    with pytest.raises(SalusError) as caught:
+        read_csv(tmp_path, CSV, delimiter=delimiter)
+    assert caught.value.code == "bad_spec"
+
+
+def test_decimal_commas_are_read_where_they_can_be_nothing_else(tmp_path: Path) -> None:
+    table = read_csv(tmp_path, "heat;pulse;people\n36,6;70;1,200\n37,12;80;3,400\n")
+    assert table.column("heat").to_pylist() == [36.6, 37.12]
+    assert table.column("people").to_pylist() == ["1,200", "3,400"]
+
+
+def test_labels_stay_as_they_are_written(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("zip,when,clock\n00123,2020-01-01T10:00:00,10:05\n01234,2020-01-02T10:00:00,10:10\n")
+    table = CsvTable().read(path, DataSpec(kinds={"zip": "category"})).table
+    assert table.to_pylist()[0] == {"zip": "00123", "when": "2020-01-01T10:00:00", "clock": "10:05"}
+
+
+@pytest.mark.parametrize("names", [["a", "a"], ["a", ""]])
+def test_parquet_columns_have_names_of_their_own(tmp_path: Path, names: list[str]) -> None:
+    pq.write_table(pa.Table.from_arrays([pa.array([1]), pa.array([2])], names=names), tmp_path / "x.parquet")
+    with pytest.raises(SalusError) as caught:
+        Parquet().read(tmp_path / "x.parquet", DataSpec())
+    assert caught.value.code == "duplicate_column"
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        pa.array([b"0123456789abcdef"], pa.uuid()),
+        pa.array(["{}"], pa.json_()),
+        pa.array([{"a": 1}]),
+        pa.array(
+            [{"bytes": None, "path": "/etc/hostname"}], pa.struct([("bytes", pa.binary()), ("path", pa.string())])
+        ),
+    ],
+)
+def test_types_that_are_no_columns_are_refused(tmp_path: Path, column: pa.Array) -> None:
+    pq.write_table(pa.table({"x": column, "y": [1]}), tmp_path / "x.parquet")
+    with pytest.raises(SalusError) as caught:
+        Parquet().read(tmp_path / "x.parquet", DataSpec())
+    assert caught.value.code == "parquet_malformed" and "'x'" in caught.value.detail()
+
+
+def test_sides_without_a_test_side_are_joined(tmp_path: Path) -> None:
+    for name in ("train", "val"):
+        (tmp_path / f"{name}.csv").write_text("a,b\n1,x\n")
+    table = source_for(tmp_path).read(tmp_path, DataSpec()).table
+    assert table.num_rows == 2 and "split" not in table.column_names
+
+
+def test_a_column_of_numbers_on_one_side_and_text_on_the_other_is_text(tmp_path: Path) -> None:
+    (tmp_path / "train.csv").write_text("a,b\n1,x\n")
+    (tmp_path / "test.csv").write_text("a,b\nq,x\n")
+    assert source_for(tmp_path).read(tmp_path, DataSpec()).table.column("a").to_pylist() == ["1", "q"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,24 +13,28 @@ import pyarrow.compute as pc
 
 from salus.core.errors import SalusError
 from salus.core.nouns import Column, Finding, Role, Schema, Severity
-from salus.data.kinds.image import open_picture, picture_shape
+from salus.data.kinds.image import load_picture, shape_of
+from salus.data.names import about_people
 from salus.data.split import Splits
 from salus.data.version import DataVersion
 
-GROUP_NAMES = ("subject", "patient", "person", "user", "participant", "athlete", "member", "volunteer", "session")
 SHOWN_ROWS = 20
 RARE_ROWS = 10
 MAX_CLASSES = 1000
+PICTURES_A_TICK = 200
+LEAK_SHARE = 0.9  # a leak may have gaps, but not many
 
 
-def find(table: pa.Table, schema: Schema) -> tuple[list[Finding], dict[str, list[int]]]:
-    """Findings of the data by itself, and the undecodable rows of each picture column."""
+def find(
+    table: pa.Table, schema: Schema, tick: Callable[[], None] = lambda: None
+) -> tuple[list[Finding], dict[str, list[int]]]:
+    """Findings of the data by itself, and the undecodable rows of each picture column. `tick` is called all the while."""
     findings: list[Finding] = []
     broken: dict[str, list[int]] = {}
     for column in schema.columns:
         array = table.column(column.name)
         if column.kind == "image":
-            of_pictures, rows = _pictures(array, column.name)
+            of_pictures, rows = _pictures(array, column.name, tick)
             findings += of_pictures
             broken[column.name] = rows
         elif column.kind in ("number", "category") and column.role is not Role.SPLIT:
@@ -54,7 +58,7 @@ def find_for_training(
         )
     if target.dtype.kind == "i":
         findings += _labels(target, schema)
-        findings += _leaks(version, schema, rows, target)
+    findings += _leaks(version, schema, rows, target)
     findings += _overlap(version, schema, rows, splits)
     return tuple(findings)
 
@@ -68,11 +72,11 @@ def _still_true(finding: Finding, roles: dict[str, Role]) -> bool:
 
 def possible_groups(array: pa.ChunkedArray, column: Column) -> list[Finding]:
     """A column that by its name is about people, and whose values repeat."""
-    words = column.name.lower().replace("-", "_").split("_")
-    if not any(word.rstrip("s") in GROUP_NAMES for word in words):
+    if not about_people(column.name):
         return []
-    distinct = pc.count_distinct(array.drop_null()).as_py()
-    if not 2 <= distinct <= len(array) // 2:
+    present = array.drop_null()
+    distinct = pc.count_distinct(present).as_py()
+    if not 2 <= distinct < len(present):
         return []
     return [_finding("possible_group", Severity.INFO, columns=(column.name,), where=column.name, found=distinct)]
 
@@ -89,25 +93,27 @@ def _plain_column(array: pa.ChunkedArray, column: Column) -> list[Finding]:
     return findings
 
 
-def _pictures(array: pa.ChunkedArray, name: str) -> tuple[list[Finding], list[int]]:
+def _pictures(array: pa.ChunkedArray, name: str, tick: Callable[[], None]) -> tuple[list[Finding], list[int]]:
     """Decodes every picture once: what cannot be read, what repeats, how many sizes."""
-    seen: set[bytes] = set()
+    good: dict[bytes, bool] = {}
     repeated: list[int] = []
     broken: list[int] = []
     sizes: Counter[tuple[int, int, int]] = Counter()
     for row, scalar in enumerate(array):
+        if row % PICTURES_A_TICK == 0:
+            tick()
         content = scalar.as_py()
         if content is None:
             continue
         fingerprint = hashlib.blake2b(content, digest_size=16).digest()
-        if fingerprint in seen:
-            repeated.append(row)
+        if fingerprint in good:
+            (repeated if good[fingerprint] else broken).append(row)
             continue
-        seen.add(fingerprint)
         try:
-            sizes[picture_shape(content)] += 1
-            open_picture(content, name).load()
-        except (SalusError, OSError, SyntaxError, ValueError, EOFError):
+            sizes[shape_of(load_picture(content, name))] += 1
+            good[fingerprint] = True
+        except SalusError:
+            good[fingerprint] = False
             broken.append(row)
     findings = []
     if broken:
@@ -127,7 +133,9 @@ def _repeated_rows(table: pa.Table, schema: Schema) -> list[int]:
     """Rows of a plain table that say all that an earlier row says."""
     if any(column.kind in ("image", "series") for column in schema.columns):
         return []
-    names = [column.name for column in schema.columns if column.role is not Role.SPLIT]
+    names = [column.name for column in schema.columns if column.role not in (Role.SPLIT, Role.IGNORE)]
+    if not names:
+        return []
     keys = _row_keys(table.select(names))
     _, first = np.unique(keys, return_index=True)
     repeated = np.ones(len(keys), dtype=bool)
@@ -177,20 +185,42 @@ def _labels(target: np.ndarray, schema: Schema) -> list[Finding]:
 
 
 def _leaks(version: DataVersion, schema: Schema, rows: np.ndarray, target: np.ndarray) -> list[Finding]:
-    """Columns whose values and the classes name each other one to one."""
+    """Columns that are the target in other words: of classes, each value names one and each is named by one; of numbers,
+    the same numbers."""
     findings = []
-    classes = len(np.unique(target))
     for column in schema.inputs:
         if column.kind not in ("number", "category"):
             continue
         values = version.take([column.name], rows)[column.name]
-        labels = np.asarray(["" if value is None else str(value) for value in values])
-        distinct, codes = np.unique(labels, return_inverse=True)
-        if len(distinct) != classes:
-            continue
-        if len(np.unique(codes.astype(np.int64) * classes + target)) == classes:
+        if target.dtype.kind == "i":
+            leaks = _says_the_class(values, target)
+        else:
+            leaks = column.kind == "number" and any(
+                _same(values, numbers) for numbers in target.reshape(len(rows), -1).T
+            )
+        if leaks:
             findings.append(_finding("leaks_target", Severity.WARNING, columns=(column.name,), where=column.name))
     return findings
+
+
+def _says_the_class(values: Any, target: np.ndarray) -> bool:
+    if isinstance(values, np.ndarray):
+        present = np.isfinite(values)
+        array = values
+    else:
+        present = np.array([value is not None for value in values], dtype=bool)
+        array = np.asarray([value or "" for value in values])
+    if present.mean() < LEAK_SHARE:
+        return False
+    classes = target[present]
+    count = len(np.unique(target))
+    distinct, codes = np.unique(array[present], return_inverse=True)
+    return len(distinct) == count == len(np.unique(codes.astype(np.int64) * count + classes)) == len(np.unique(classes))
+
+
+def _same(values: np.ndarray, target: np.ndarray) -> bool:
+    present = np.isfinite(values)
+    return bool(present.mean() >= LEAK_SHARE and np.array_equal(values[present], target[present]))
 
 
 def _overlap(version: DataVersion, schema: Schema, rows: np.ndarray, splits: Splits) -> list[Finding]:

@@ -15,6 +15,17 @@ TEST_SHARE = 0.20
 VALIDATION_SHARE = 0.15
 MAX_VALIDATION_ROWS = 3000  # enough to choose and to calibrate; the rest is better learned from
 MIN_ROWS = 6
+DRAWS = 200
+SIDES = {  # how people name the sides
+    "train": Split.TRAIN,
+    "training": Split.TRAIN,
+    "test": Split.TEST,
+    "testing": Split.TEST,
+    "validation": Split.VALIDATION,
+    "valid": Split.VALIDATION,
+    "val": Split.VALIDATION,
+    "dev": Split.VALIDATION,
+}
 
 
 @dataclass(frozen=True)
@@ -28,6 +39,11 @@ class Splits:
     digest: str
 
 
+def side_of(name: str) -> Split | None:
+    """The side that a folder, a file or a value names."""
+    return SIDES.get(name.strip().lower())
+
+
 def split_rows(
     target: np.ndarray,
     groups: np.ndarray | None,
@@ -37,8 +53,8 @@ def split_rows(
 ) -> Splits:
     """The sides of rows 0..B-1.
 
-    target: codes (B,) or numbers (B, M). groups: codes (B,) that stay whole. given: train, validation, test or None a row; rows
-    with None are left out. Raises `too_few_rows`, `too_few_groups`.
+    target: codes (B,) or numbers (B, M). groups: codes (B,) that stay whole. given: the name of a side or None a row; rows
+    with None or another name are left out. Raises `too_few_rows`, `too_few_groups`.
     """
     if len(target) < MIN_ROWS:
         raise SalusError("too_few_rows", where="the data", expected=MIN_ROWS, found=len(target))
@@ -76,7 +92,7 @@ def _given(
     generator: np.random.Generator,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The official sides; validation rows are taken from train when there are none."""
-    named = np.asarray([value or "" for value in given])
+    named = np.asarray([side_of(value or "") or "" for value in given])
     train, validation, test = (every[named == side.value] for side in (Split.TRAIN, Split.VALIDATION, Split.TEST))
     if len(validation) or not len(train):
         return train, validation, test
@@ -107,7 +123,8 @@ def _by_group(
 ) -> tuple[np.ndarray, np.ndarray]:
     """(taken, left): whole groups, about the share of the rows, with the strata as even as such a draw can be.
 
-    Of many random draws the one whose shares of every stratum are nearest to `share` is kept.
+    Of many random draws the one that leaves every stratum rows to learn from, shows every stratum, and whose shares are
+    nearest to `share` is kept, in this order.
     """
     names, codes = np.unique(groups[rows], return_inverse=True)
     if len(names) < 2:
@@ -115,14 +132,15 @@ def _by_group(
     levels, stratum = np.unique(strata[rows], return_inverse=True)
     counts = np.zeros((len(names), len(levels)))
     np.add.at(counts, (codes, stratum), 1)
-    wanted = counts.sum(axis=0) * share
+    total = counts.sum(axis=0)
     fewest = 2 if share == TEST_SHARE and len(names) >= 5 else 1  # one person would say nothing about others
     count = min(max(fewest, round(share * len(names))), len(names) - 1)
-    best, best_distance = np.arange(count), np.inf
-    for _ in range(200):
+    best, best_rank = np.arange(count), (np.inf, np.inf, np.inf)
+    for _ in range(DRAWS):
         chosen = generator.permutation(len(names))[:count]
-        distance = float(np.sum((counts[chosen].sum(axis=0) - wanted) ** 2))
-        if distance < best_distance:
-            best, best_distance = chosen, distance
+        taken = counts[chosen].sum(axis=0)
+        rank = (float(np.sum(taken == total)), float(np.sum(taken == 0)), float(np.sum((taken - total * share) ** 2)))
+        if rank < best_rank:
+            best, best_rank = chosen, rank
     inside = np.isin(codes, best)
     return rows[inside], rows[~inside]

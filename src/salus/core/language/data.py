@@ -199,6 +199,13 @@ MESSAGES = {
         "It is left out; set its kind with --kind if it is a measurement.",
         "它未被使用；若是测量值，请用 --kind 指定类型。",
     ),
+    "mixed_types": Message(
+        422,
+        "Column '{where}' is numbers, but {found} rows hold text such as '{expected}'; all of it is taken as labels.",
+        "列“{where}”多为数值，但有 {found} 行是文本，例如“{expected}”；整列被当作标签。",
+        "Empty these fields if they are missing values, then add the data again.",
+        "若这些是缺失值，请将其清空后重新添加数据。",
+    ),
     "duplicate_rows": Message(
         422,
         "{found} rows repeat an earlier row.",

@@ -9,13 +9,14 @@ from __future__ import annotations
 import base64
 import binascii
 import io
+import struct
 import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from PIL import Image as Pillow
-from PIL import ImageOps, UnidentifiedImageError
+from PIL import UnidentifiedImageError
 
 from salus.core.errors import SalusError
 from salus.data.kinds.base import Arrays, Kind, State, Values
@@ -25,6 +26,17 @@ MAX_PIXELS = 40_000_000
 MAX_SIDE = 224  # pictures of many sizes are brought to their median size, at most this
 EXIF_ORIENTATION = 0x0112
 SIZES_LOOKED_AT = 2000
+# What decoders raise on damaged bytes, as seen by changing bytes of good pictures at random.
+DAMAGE = (OSError, SyntaxError, ValueError, TypeError, EOFError, IndexError, KeyError, OverflowError, struct.error)
+UPRIGHT = {
+    2: Pillow.Transpose.FLIP_LEFT_RIGHT,
+    3: Pillow.Transpose.ROTATE_180,
+    4: Pillow.Transpose.FLIP_TOP_BOTTOM,
+    5: Pillow.Transpose.TRANSPOSE,
+    6: Pillow.Transpose.ROTATE_270,
+    7: Pillow.Transpose.TRANSVERSE,
+    8: Pillow.Transpose.ROTATE_90,
+}
 
 
 class Image(Kind):
@@ -103,17 +115,14 @@ def decode(content: bytes, state: State, where: str) -> np.ndarray:
 
     Raises `not_a_picture`, `picture_truncated`, `picture_too_large`, `picture_animated`.
     """
-    picture = open_picture(content, where)
+    picture = load_picture(content, where)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            if picture.format in ("JPEG", "TIFF", "WEBP", "PNG") and picture.getexif().get(EXIF_ORIENTATION, 1) != 1:
-                picture = ImageOps.exif_transpose(picture)
-            plain = _plain(picture, "RGB" if state["channels"] == 3 else "L")
+        turn = UPRIGHT.get(_orientation(picture))
+        plain = _plain(picture if turn is None else picture.transpose(turn), "RGB" if state["channels"] == 3 else "L")
         size = (state["width"], state["height"])
         if plain.size != size:
             plain = plain.resize(size, Pillow.Resampling.BILINEAR)
-    except (OSError, SyntaxError, ValueError, EOFError):
+    except DAMAGE:
         raise SalusError("picture_truncated", where=where, found=f"{len(content)} bytes") from None
     pixels = np.asarray(plain)
     return pixels if state["channels"] == 3 else pixels[:, :, None]
@@ -123,27 +132,58 @@ def open_picture(content: bytes, where: str) -> Pillow.Image:
     """The picture with its header read and its limits checked; pixels are not decoded yet."""
     try:
         with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of damaged tags; the pixels may be good
             warnings.simplefilter("error", Pillow.DecompressionBombWarning)
             picture = Pillow.open(io.BytesIO(content), formats=FORMATS)
+            frames = getattr(picture, "n_frames", 1)
     except (Pillow.DecompressionBombWarning, Pillow.DecompressionBombError):
         raise SalusError("picture_too_large", where=where, expected=MAX_PIXELS, found="more") from None
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError):
+    except (UnidentifiedImageError, *DAMAGE):
         raise SalusError("not_a_picture", where=where, found=f"{len(content)} bytes of another format") from None
     width, height = picture.size
     if width * height > MAX_PIXELS:
         raise SalusError("picture_too_large", where=where, expected=MAX_PIXELS, found=width * height)
-    if getattr(picture, "n_frames", 1) > 1:
-        raise SalusError("picture_animated", where=where, found=getattr(picture, "n_frames", 2))
+    if frames > 1:
+        raise SalusError("picture_animated", where=where, found=frames)
+    return picture
+
+
+def load_picture(content: bytes, where: str) -> Pillow.Image:
+    """The picture with its pixels decoded, or an error that says what is wrong with it."""
+    picture = open_picture(content, where)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            picture.load()
+    except (Pillow.DecompressionBombError, *DAMAGE):
+        raise SalusError("picture_truncated", where=where, found=f"{len(content)} bytes") from None
     return picture
 
 
 def picture_shape(content: bytes) -> tuple[int, int, int]:
     """Height, width and channels (1 for grey, else 3) from the header, upright."""
-    picture = open_picture(content, "a picture")
+    return shape_of(open_picture(content, "a picture"))
+
+
+def shape_of(picture: Pillow.Image) -> tuple[int, int, int]:
+    """As `picture_shape`, of a picture that is open. TIFF turns itself."""
     width, height = picture.size
-    if picture.format == "JPEG" and picture.getexif().get(EXIF_ORIENTATION, 1) >= 5:
+    if picture.format != "TIFF" and _orientation(picture) >= 5:
         width, height = height, width
     return height, width, 1 if picture.mode in ("1", "L", "LA", "I", "I;16", "F") else 3
+
+
+def _orientation(picture: Pillow.Image) -> int:
+    """The EXIF orientation, 1 to 8; 1 (upright) where there is none or it cannot be read."""
+    if picture.format not in ("JPEG", "TIFF", "WEBP", "PNG"):
+        return 1
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            found = picture.getexif().get(EXIF_ORIENTATION, 1)
+    except DAMAGE:
+        return 1
+    return found if isinstance(found, int) and 1 <= found <= 8 else 1
 
 
 def _plain(picture: Pillow.Image, mode: str) -> Pillow.Image:

@@ -18,10 +18,12 @@ from salus.core.specs import DataSpec
 
 @dataclass(frozen=True)
 class Read:
-    """What a source gave. `table` has columns of number, text, bool, binary or list type; `facts` say how it was read."""
+    """What a source gave. `table` has columns of number, text, bool, binary or list type; `facts` say how it was read; `kinds`
+    are those that the layout itself tells."""
 
     table: pa.Table
     facts: dict[str, Any] = field(default_factory=dict)
+    kinds: dict[str, str] = field(default_factory=dict)
 
 
 class Source(ABC):

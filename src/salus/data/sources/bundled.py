@@ -33,7 +33,8 @@ class Bundled(Source):
             raise SalusError("extra_missing", where=str(path), found="scikit-learn", extra="train") from None
         bunch = getattr(datasets, f"load_{name}")()
         table = _digits(bunch) if name == "digits" else _table(bunch)
-        return Read(table, {"format": "bundled", "files": [str(path)]})
+        kinds = {"label": "category"} if name == "digits" else {}
+        return Read(table, {"format": "bundled", "files": [str(path)]}, kinds)
 
 
 def _table(bunch: object) -> pa.Table:

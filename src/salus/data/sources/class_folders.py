@@ -10,9 +10,11 @@ from salus.core.errors import SalusError
 from salus.core.nouns import Split
 from salus.core.specs import DataSpec
 from salus.data.sources.base import Read, Source
-from salus.data.sources.splits_folder import side_of
+from salus.data.split import side_of
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp")
+
+KINDS = {"image": "image", "label": "category"}  # a folder named 007 is a label, not the number 7
 
 
 class ClassFolders(Source):
@@ -35,7 +37,8 @@ class ClassFolders(Source):
         columns = {"image": pa.array(images, pa.large_binary()), "label": pa.array(labels)}
         if {Split.TRAIN.value, Split.TEST.value} <= set(splits):
             columns["split"] = pa.array(splits)
-        return Read(pa.table(columns), {"format": "class-folders", "files": [f"{len(images)} pictures"]})
+        facts = {"format": "class-folders", "files": [f"{len(images)} pictures"]}
+        return Read(pa.table(columns), facts, KINDS)
 
 
 def _classes(path: Path) -> list[tuple[Split | None, Path]]:

@@ -1,6 +1,7 @@
 """Text tables: fields between one delimiter, names in the first line, UTF-8.
 
-The delimiter is found when it is not named. Every row has the fields of the header; a last field that is empty in every row is left out.
+Every row has the fields of the header; a last field that has no name and is empty in every row is left out.
+The delimiter is found by `salus.data.sources.csv_head` when it is not named.
 """
 
 from __future__ import annotations
@@ -8,49 +9,48 @@ from __future__ import annotations
 import csv
 import io
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv as pacsv
 
 from salus.core.errors import SalusError
 from salus.core.specs import DataSpec
 from salus.data.sources.base import Read, Source
+from salus.data.sources.csv_head import Head, line_where, read_head, text_of
 
 SUFFIXES = (".csv", ".tsv", ".txt")
-DELIMITERS = ",;\t|"
-MAX_COLUMNS = 10_000
-MAX_LINE_BYTES = 2**20
 EXTRA = "\0extra"  # a nameless last field
 MISSING = ["", "NA", "N/A", "NaN", "nan", "null", "NULL", "None", "?"]
-
-csv.field_size_limit(2 * MAX_LINE_BYTES)  # its own limit is below ours
+DECIMAL_COMMA = r"^\s*[+-]?\d+(,\d+)?\s*$"
+THOUSANDS = r"^\s*[+-]?\d{1,3}(,\d{3})?\s*$"  # 1,234 may be either: such a column stays text
 
 
 class CsvTable(Source):
     name = "csv"
 
     def claims(self, path: Path) -> bool:
-        table = the_table(path, SUFFIXES)
-        return table is not None
+        return the_table(path, SUFFIXES) is not None
 
     def read(self, path: Path, spec: DataSpec) -> Read:
         file = the_table(path, SUFFIXES)
         assert file is not None
         content = text_of(file, spec.encoding or "utf-8")
-        header, delimiter = _header(content, file, spec.delimiter)
-        extra = _extra_field(content, header, delimiter)
-        if len(header) > 1 and header[-1].strip() == "":
-            header, extra = header[:-1], [EXTRA]
-        names = _names(header, file)
-        table = _parse(content, [*names, *extra], delimiter, file)
-        table = table.drop_columns(extra) if extra else table
+        head = read_head(content, file, spec.delimiter)
+        table = _parse(content, head, file, {})
         if table.num_rows == 0:
             raise SalusError("no_rows", where=file.name)
-        return Read(table, {"format": "csv", "delimiter": delimiter, "files": [file.name]})
+        if head.nameless:
+            _check_empty(table.column(EXTRA), content, head, file)
+            table = table.drop_columns([EXTRA])
+        table = _as_written(table, content, head, file, spec)
+        facts: dict[str, Any] = {"format": "csv", "delimiter": head.delimiter, "files": [file.name]}
+        return Read(_decimal_commas(table, head, facts), facts)
 
 
 def the_table(path: Path, suffixes: tuple[str, ...]) -> Path | None:
-    """The file itself, or the only file with one of these suffixes in a folder without other folders."""
+    """The file itself, or the only file with one of these suffixes in a folder."""
     if path.is_file():
         return path if path.suffix.lower() in suffixes else None
     if not path.is_dir():
@@ -60,101 +60,100 @@ def the_table(path: Path, suffixes: tuple[str, ...]) -> Path | None:
     return tables[0] if len(tables) == 1 else None
 
 
-def text_of(file: Path, encoding: str) -> bytes:
-    """The file as UTF-8 bytes without a byte order mark, or `csv_malformed` with the line."""
-    content = file.read_bytes()
-    if content.startswith((b"\xff\xfe", b"\xfe\xff")) and encoding == "utf-8":
-        encoding = "utf-16"
-    content = content.removeprefix(b"\xef\xbb\xbf")
-    if b"\0" in content and encoding == "utf-8":
-        line = content[: content.index(b"\0")].count(b"\n") + 1
-        raise SalusError("csv_malformed", where=f"{file.name}, line {line}", expected="utf-8", found="a NUL byte")
-    try:
-        text = content.decode(encoding)
-    except LookupError:
-        raise SalusError("csv_malformed", where=file.name, expected="a known encoding", found=encoding[:40]) from None
-    except UnicodeDecodeError as error:
-        line = content[: error.start].count(b"\n") + 1
-        raise SalusError(
-            "csv_malformed", where=f"{file.name}, line {line}", expected=encoding, found="bytes of another encoding"
-        ) from None
-    if "\r" in text and "\n" not in text:
-        text = text.replace("\r", "\n")
-    elif encoding == "utf-8":
-        return content
-    return text.removeprefix("\ufeff").encode()
-
-
-def _header(content: bytes, file: Path, named: str | None) -> tuple[list[str], str]:
-    first = content.lstrip(b"\r\n").split(b"\n", 1)[0]
-    if not first.strip():
-        raise SalusError("no_rows", where=file.name)
-    if len(first) > MAX_LINE_BYTES:
-        raise SalusError(
-            "csv_malformed",
-            where=f"{file.name}, line 1",
-            expected=f"lines up to {MAX_LINE_BYTES} bytes",
-            found="a longer one",
-        )
-    line = first.decode()
-    delimiter = named or max(DELIMITERS, key=lambda mark: _fields(line, mark))
-    fields = next(csv.reader(io.StringIO(line.rstrip("\r")), delimiter=delimiter))
-    if len(fields) > MAX_COLUMNS:
-        raise SalusError("too_many_columns", where=file.name, expected=MAX_COLUMNS, found=len(fields))
-    return fields, delimiter
-
-
-def _fields(line: str, delimiter: str) -> int:
-    return len(next(csv.reader(io.StringIO(line), delimiter=delimiter)))
-
-
-def _extra_field(content: bytes, header: list[str], delimiter: str) -> list[str]:
-    """A nameless last field that every line ends with, though the header does not."""
-    second = content.lstrip(b"\r\n").split(b"\n", 2)
-    if len(second) < 2:
-        return []
-    fields = next(csv.reader(io.StringIO(second[1].decode(errors="replace").rstrip("\r")), delimiter=delimiter), [])
-    return [EXTRA] if len(fields) == len(header) + 1 and fields[-1] == "" else []
-
-
-def _names(header: list[str], file: Path) -> list[str]:
-    names = [name.strip() for name in header]
-    if names and names[0] == "" and len(names) > 1:
-        names[0] = "index"  # what pandas writes for its row numbers
-    seen: set[str] = set()
-    for name in names:
-        if name == "" or name in seen:
-            raise SalusError("duplicate_column", where=file.name, found=name)
-        seen.add(name)
-    return names
-
-
-def _parse(content: bytes, names: list[str], delimiter: str, file: Path) -> pa.Table:
-    faults: list[SalusError] = []
+def _parse(content: bytes, head: Head, file: Path, types: dict[str, pa.DataType]) -> pa.Table:
+    """The rows below the header; with `types` only the columns in it."""
+    rows: list[pacsv.InvalidRow] = []
 
     def ragged(row: pacsv.InvalidRow) -> str:
-        faults.append(
-            SalusError(
-                "ragged_row",
-                where=f"{file.name}, line {row.number}",
-                expected=row.expected_columns,
-                found=row.actual_columns,
-            )
-        )
+        rows.append(row)
         return "error"
 
+    names = [*head.names, EXTRA] if head.nameless else list(head.names)
     try:
         return pacsv.read_csv(
             io.BytesIO(content),
-            read_options=pacsv.ReadOptions(column_names=names, skip_rows=1, use_threads=False, block_size=2**24),
+            read_options=pacsv.ReadOptions(
+                column_names=names, skip_rows=head.lines, use_threads=False, block_size=2**24
+            ),
             parse_options=pacsv.ParseOptions(
-                delimiter=delimiter, newlines_in_values=b'"' in content, invalid_row_handler=ragged
+                delimiter=head.delimiter, newlines_in_values=b'"' in content, invalid_row_handler=ragged
             ),
             convert_options=pacsv.ConvertOptions(
-                null_values=MISSING, strings_can_be_null=True, quoted_strings_can_be_null=False
+                null_values=MISSING,
+                strings_can_be_null=True,
+                quoted_strings_can_be_null=False,
+                column_types=types,
+                include_columns=list(types),
             ),
         )
     except pa.ArrowInvalid as error:
-        if faults:
-            raise faults[0] from None
+        if rows:
+            line = _line_of_ragged(content, head, len(names)) or rows[0].number
+            where, expected = line_where(file, line), rows[0].expected_columns
+            raise SalusError("ragged_row", where=where, expected=expected, found=rows[0].actual_columns) from None
         raise SalusError("csv_malformed", where=file.name, expected="utf-8", found=str(error)[:120]) from None
+
+
+def _line_of_ragged(content: bytes, head: Head, fields: int) -> int | None:
+    """The line as an editor counts it: empty lines and line ends within quotes count too."""
+    return next((line for line, row in _lines(content, head) if row and len(row) != fields), None)
+
+
+def _lines(content: bytes, head: Head) -> list[tuple[int, list[str]]]:
+    """(the line it begins at, its fields) of every row below the header, as far as it can be read."""
+    reader = csv.reader(io.StringIO(content.decode(), newline=""), delimiter=head.delimiter)
+    found: list[tuple[int, list[str]]] = []
+    begins = 1
+    try:
+        for row in reader:
+            if begins > head.lines:
+                found.append((begins, row))
+            begins = reader.line_num + 1
+    except csv.Error:
+        pass
+    return found
+
+
+def _check_empty(extra: pa.ChunkedArray, content: bytes, head: Head, file: Path) -> None:
+    """A nameless last field may hold nothing: what it held would be lost."""
+    if extra.null_count == len(extra):
+        return
+    if head.nameless_in_header:
+        raise SalusError("duplicate_column", where=file.name, found="")
+    count = len(head.names)
+    line = next((line for line, row in _lines(content, head) if len(row) > count and row[count].strip()), 2)
+    raise SalusError("ragged_row", where=line_where(file, line), expected=count, found=count + 1)
+
+
+def _as_written(table: pa.Table, content: bytes, head: Head, file: Path, spec: DataSpec) -> pa.Table:
+    """Labels as the file has them: times without another spelling, codes such as 007 with their zeros."""
+    types = {
+        field.name: pa.string()
+        for field in table.schema
+        if pa.types.is_temporal(field.type)
+        or (pa.types.is_integer(field.type) and spec.kinds.get(field.name) == "category")
+    }
+    if not types:
+        return table
+    texts = _parse(content, head, file, types)
+    for name in types:
+        table = table.set_column(table.column_names.index(name), name, texts.column(name))
+    return table
+
+
+def _decimal_commas(table: pa.Table, head: Head, facts: dict[str, Any]) -> pa.Table:
+    """Numbers such as 36,6 in a table whose delimiter is no comma."""
+    if head.delimiter == ",":
+        return table
+    for index, field in enumerate(table.schema):
+        column = table.column(index)
+        if not pa.types.is_string(field.type) or column.null_count == len(column):
+            continue
+        if not pc.all(pc.match_substring_regex(column, DECIMAL_COMMA)).as_py():
+            continue
+        if pc.all(pc.match_substring_regex(column, THOUSANDS)).as_py():
+            continue
+        numbers = pc.replace_substring(pc.utf8_trim_whitespace(column), ",", ".").cast(pa.float64())
+        table = table.set_column(index, field.name, numbers)
+        facts["decimal"] = ","
+    return table

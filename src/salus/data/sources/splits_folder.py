@@ -1,6 +1,6 @@
-"""A folder with one table a side: train and test (and validation) files of one format. The side becomes a column `split`.
+"""A folder with one table a side: train, test and validation files of one format. The side becomes a column `split`.
 
-An official split is taken only when train and test are both there.
+An official split is taken only when train and test are both there; without both, the rows are simply joined.
 """
 
 from __future__ import annotations
@@ -15,53 +15,63 @@ from salus.core.specs import DataSpec
 from salus.data.sources.base import Read, Source
 from salus.data.sources.csv_table import CsvTable
 from salus.data.sources.parquet import Parquet
+from salus.data.split import side_of
 
-SIDES = {
-    "train": Split.TRAIN,
-    "training": Split.TRAIN,
-    "test": Split.TEST,
-    "testing": Split.TEST,
-    "validation": Split.VALIDATION,
-    "valid": Split.VALIDATION,
-    "val": Split.VALIDATION,
-    "dev": Split.VALIDATION,
-}
-
-
-def side_of(name: str) -> Split | None:
-    return SIDES.get(name.lower())
+SUFFIXES = (".parquet", ".csv", ".tsv")
 
 
 class SplitsFolder(Source):
     name = "splits-folder"
 
     def claims(self, path: Path) -> bool:
-        return {Split.TRAIN, Split.TEST} <= set(_parts(path))
+        return len(_parts(path)) >= 2
 
     def read(self, path: Path, spec: DataSpec) -> Read:
-        tables: list[pa.Table] = []
-        files: list[str] = []
         parts = _parts(path)
+        official = {Split.TRAIN, Split.TEST} <= set(parts)
+        tables: list[pa.Table] = []
+        files: list[Path] = []
         for side in (Split.TRAIN, Split.VALIDATION, Split.TEST):
             if side not in parts:
                 continue
-            reader: Source = Parquet() if parts[side].suffix.lower() == ".parquet" else CsvTable()
-            table = reader.read(parts[side], spec).table
-            if "split" in table.column_names:
-                raise SalusError("duplicate_column", where=parts[side].name, found="split")
-            if tables and set(table.column_names) != set(tables[0].column_names) - {"split"}:
-                raise SalusError(
-                    "columns_differ",
-                    where=parts[side].name,
-                    expected=files[0],
-                    found=", ".join(table.column_names)[:200],
-                )
-            tables.append(table.append_column("split", pa.array([side.value] * table.num_rows)))
-            files.append(parts[side].name)
-        joined = pa.concat_tables(
-            [table.select(tables[0].column_names) for table in tables], promote_options="permissive"
-        )
-        return Read(joined, {"format": "splits-folder", "files": files})
+            file = parts[side]
+            table = _reader(file).read(file, spec).table
+            if official:
+                if "split" in table.column_names:
+                    raise SalusError("duplicate_column", where=file.name, found="split")
+                table = table.append_column("split", pa.array([side.value] * table.num_rows))
+            if tables and set(table.column_names) != set(tables[0].column_names):
+                names = ", ".join(table.column_names)[:200]
+                raise SalusError("columns_differ", where=file.name, expected=files[0].name, found=names)
+            tables.append(table.select(tables[0].column_names) if tables else table)
+            files.append(file)
+        facts = {"format": "splits-folder", "files": [file.name for file in files]}
+        return Read(_joined(tables, path), facts)
+
+
+def _reader(file: Path) -> Source:
+    return Parquet() if file.suffix.lower() == ".parquet" else CsvTable()
+
+
+def _joined(tables: list[pa.Table], path: Path) -> pa.Table:
+    """All rows; a column that is numbers on one side and text on another is text."""
+    for name in tables[0].column_names:
+        kinds = {pa.types.is_string(table.schema.field(name).type) for table in tables}
+        if len(kinds) > 1:
+            tables = [_as_text(table, name, path) for table in tables]
+    try:
+        return pa.concat_tables(tables, promote_options="permissive")
+    except (pa.ArrowTypeError, pa.ArrowInvalid) as error:
+        found = str(error).split("\n")[0][:120]
+        raise SalusError("columns_differ", where=path.name, expected="the first part", found=found) from None
+
+
+def _as_text(table: pa.Table, name: str, path: Path) -> pa.Table:
+    index = table.column_names.index(name)
+    try:
+        return table.set_column(index, name, table.column(index).cast(pa.string()))
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+        raise SalusError("columns_differ", where=path.name, expected="the first part", found=name) from None
 
 
 def _parts(path: Path) -> dict[Split, Path]:
@@ -70,7 +80,7 @@ def _parts(path: Path) -> dict[Split, Path]:
         return {}
     found: dict[Split, Path] = {}
     for file in sorted(path.iterdir()):
-        side = side_of(file.stem) if file.is_file() and file.suffix.lower() in (".parquet", ".csv", ".tsv") else None
+        side = side_of(file.stem) if file.is_file() and file.suffix.lower() in SUFFIXES else None
         if side is not None:
             if side in found:
                 return {}
