@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from salus.core.catalogue import check_train_spec
 from salus.core.context import Context
+from salus.core.errors import SalusError
 from salus.core.specs import DataSpec, TrainSpec, checked, parse_duration_s
 from salus.inference.predictor import Predictor
 
@@ -47,6 +48,8 @@ class Model:
 
     def save(self, path: str | Path) -> Path:
         """Copies the bundle to `path`, a folder that must not exist."""
+        if Path(path).exists():
+            raise SalusError("bundle_exists", where=str(path))
         return Path(shutil.copytree(self.folder, Path(path)))
 
 

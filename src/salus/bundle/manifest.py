@@ -72,7 +72,9 @@ def read_manifest(content: bytes) -> Manifest:
         raise _damaged("strict JSON", str(error.parameters.get("found"))) from None
     if not isinstance(data, dict):
         raise _damaged("an object", type(data).__name__)
-    if isinstance(data.get("format"), int) and data["format"] > FORMAT:
+    if type(data.get("format")) is not int:  # true is 1 to a validator
+        raise _damaged(f"the format {FORMAT}", repr(data.get("format"))[:80])
+    if data["format"] > FORMAT:
         raise SalusError("bundle_newer", where=MANIFEST, expected=FORMAT, found=data["format"])
     if canonical(data) != content:
         raise _damaged("canonical JSON", "another spelling")

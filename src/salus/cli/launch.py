@@ -52,6 +52,10 @@ def launch(
     """Check data, train, measure, deploy: ends with a curl line that works."""
     asked = spec(target, group, split, ignore, learner, budget, option, recipe, seed)
     name = name or default_name(path)
+    from salus.core.errors import SalusError
+
+    if not path.startswith("sklearn:") and not Path(path).exists():
+        raise SalusError("path_missing", where=path)
     client = connection.running_client(as_json)
     if not as_json:
         output.say(f"Adding {path} as '{name}'")

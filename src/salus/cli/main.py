@@ -66,6 +66,9 @@ def main() -> None:
         sys.exit(1)
     except BrokenPipeError:
         sys.exit(1)
+    except OSError as error:
+        output.fail("file_trouble", f"{error.filename}: {error.strerror}.", "Check the path and the rights.", as_json)
+        sys.exit(1)
     finally:
         connection.close()
 

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import logging
 import os
 import signal
 import socket
 import sys
 import threading
+import time
 from collections.abc import Callable, Generator, Mapping
 from pathlib import Path
 from typing import Any
@@ -30,6 +32,7 @@ from salus.core.settings import Settings
 from salus.programs.locks import ProgramLock
 from salus.programs.logs import log_to_stderr
 from salus.programs.parent import stop_when_parent_goes
+from salus.programs.places import check_home, check_host
 from salus.serving.protocol import BoundedProtocol
 from salus.serving.server import bind, bind_local, control_socket
 from salus.serving.snapshot import seal
@@ -41,6 +44,7 @@ FIRST_PROJECT = "default"
 UPKEEP_EVERY_S = 1.0
 TIDY_EVERY_S = 600.0
 PUSH_TIMEOUT_S = 60.0
+LONGEST_PUSH_PAUSE_S = 1.0
 log = logging.getLogger("salus.programs.control")
 
 
@@ -57,25 +61,6 @@ def main() -> int:
         print(error.text(), file=sys.stderr)
         return 2
     return 0
-
-
-def check_host(settings: Settings) -> None:
-    """Another address than this machine's own demands that a proxy ends TLS in front."""
-    if settings.host not in ("127.0.0.1", "::1", "localhost") and not settings.behind_proxy:
-        raise SalusError("bind_public", where="SALUS_HOST", found=settings.host)
-
-
-def check_home(home: Path) -> None:
-    """`home_not_writable`, or `home_open` when others may read it."""
-    try:
-        home.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError as error:
-        raise SalusError("home_not_writable", where=str(home), found=os.strerror(error.errno or 0)) from None
-    if not os.access(home, os.W_OK | os.X_OK):
-        raise SalusError("home_not_writable", where=str(home), found="no right to write")
-    mode = home.stat().st_mode & 0o777
-    if mode & 0o077:
-        raise SalusError("home_open", where=str(home), found=f"{mode:04o}")
 
 
 def first_start(settings: Settings, records: Records) -> Signer:
@@ -104,11 +89,12 @@ def _add_owner(connection: Any, token: str) -> None:
     )
 
 
-def describe(files: Mapping[str, Path]) -> dict[str, Any]:
-    """What a request to a bundle looks like, for the page of an endpoint."""
+def describe(home: Path, files: Mapping[str, Path]) -> dict[str, Any]:
+    """What a request to a bundle of this installation looks like, for the page of an endpoint."""
     from salus.inference.predictor import Predictor  # brings ONNX Runtime, which starting need not wait for
 
-    predictor = Predictor.open(open_bundle(files))
+    ours = Signer.load(home / "keys" / "signing.pem").public_key
+    predictor = Predictor.open(open_bundle(files, [ours]))
     try:
         return {
             "request_schema": predictor.request_schema(),
@@ -127,6 +113,7 @@ class Pusher:
         self.signer = signer
         transport = httpx2.HTTPTransport(uds=str(control_socket(settings.home)))
         self.client = httpx2.Client(transport=transport, timeout=PUSH_TIMEOUT_S, trust_env=False)
+        self.pause_s = 0.0
         self.pushed: str | None = None  # the model server's process that has the last snapshot
 
     def push_if_asked(self) -> None:
@@ -142,9 +129,12 @@ class Pusher:
             answer.raise_for_status()
             self.pushed = serving
             seen.answer(ticket, dict(answer.json().get("endpoints", {})))
+            self.pause_s = 0.0
         except (httpx2.HTTPError, ValueError) as error:
             self.pushed = None
             seen.trouble = type(error).__name__
+            self.pause_s = min(LONGEST_PUSH_PAUSE_S, 2 * self.pause_s or 0.05)
+            time.sleep(self.pause_s)  # every try writes a sequence number: not hundreds a second
 
     def _serving(self) -> str | None:
         """Names the model server's socket: another one after a restart."""
@@ -256,7 +246,7 @@ def _control(settings: Settings, lock: ProgramLock) -> None:
             setting="SALUS_CONTROL_PORT",
         ) from None
     local_path = settings.home / "run" / "control.sock"
-    records = Records.open(settings, describe)
+    records = Records.open(settings, functools.partial(describe, settings.home))
     try:
         signer = first_start(settings, records)
         upkeep.adopt(records)

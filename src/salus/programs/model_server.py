@@ -17,6 +17,7 @@ from salus.core.settings import Settings
 from salus.programs.locks import ProgramLock
 from salus.programs.logs import log_to_stderr
 from salus.programs.parent import stop_when_parent_goes
+from salus.programs.places import check_home, check_host
 from salus.serving.server import ModelServer, bind, bind_local, control_socket
 
 
@@ -25,6 +26,8 @@ def main() -> int:
     logging.getLogger("uvicorn.error").setLevel(logging.ERROR)  # a line for every malformed request would fill the disk
     try:
         settings = Settings.load()
+        check_host(settings)
+        check_home(settings.home)
         with ProgramLock(settings.home, "model_server") as lock:
             _serve(settings, lock)
     except SalusError as error:

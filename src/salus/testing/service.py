@@ -226,7 +226,14 @@ class FakeService:
         return HTMLResponse("<!doctype html><p>report</p>")
 
     async def _models(self, request: Request) -> Response:
-        items = [{"name": "m", "versions": 2, "headline": {"metric": "accuracy", "interval": FIGURE}, "created": "2026-01-01T00:00:00Z"}]
+        items = [
+            {
+                "name": "m",
+                "versions": 2,
+                "headline": {"metric": "accuracy", "interval": FIGURE},
+                "created": "2026-01-01T00:00:00Z",
+            }
+        ]
         return JSONResponse({"items": items, "next": None})
 
     async def _model(self, request: Request) -> Response:
