@@ -74,6 +74,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--peer-python", type=Path, help="Python of the peer's environment")
     parser.add_argument("--bundle", type=Path, help="folder of a bundle that takes one 32x32 picture")
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--data", type=Path, help="not needed; taken so that all scripts can be called alike")
     parser.add_argument("--seconds", type=int, default=5, help="of one measurement")
     parser.add_argument("--output", type=Path, help="file for the figures; printed in any case")
     asked = parser.parse_args()
