@@ -75,7 +75,7 @@ def as_kind(array: pa.ChunkedArray, kind: str, name: str) -> pa.ChunkedArray:
             return _recordings(array.cast(ARROW_TYPES[kind]))
         if kind == "category" and (pa.types.is_floating(array.type) or pa.types.is_decimal(array.type)):
             return _labels(_numbers(array))
-        return array.cast(ARROW_TYPES[kind])
+        return array.cast(ARROW_TYPES.get(kind, pa.large_string()))  # a kind of its own is kept as text
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
         raise SalusError(
             "bad_spec", where=f"column '{name}'", expected=f"values of kind {kind}", found=str(array.type)
