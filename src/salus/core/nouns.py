@@ -31,11 +31,12 @@ class Role(StrEnum):
 
 class Column(Noun):
     """One field of a row. `kind` is a name in `salus.data.kinds`; `state` is what the kind learned on train rows
-    (None before fitting)."""
+    (None before fitting). `options` is what a person said about the kind: rate_hz, window_s, unit."""
 
     name: str
     kind: str
     role: Role = Role.INPUT
+    options: dict[str, Any] = Field(default_factory=dict)
     state: dict[str, Any] | None = None
 
 

@@ -17,12 +17,46 @@ class Spec(BaseModel):
 S = TypeVar("S", bound=Spec)
 
 
+class Join(Spec):
+    """Another file of the same upload or folder, joined by a column that both have."""
+
+    path: str
+    on: str
+
+
+class Recording(Spec):
+    """One long table: every row is a sample of the recording that `id` names; rows of one id lie in the order of `time`."""
+
+    id: str
+    time: str | None = None  # seconds as numbers, or times; None: the rows are in order
+
+
+class Threshold(Spec):
+    """How the label of two classes is decided: the share of one to reach, or the costs of the two mistakes."""
+
+    positive: str  # the label whose probability is compared
+    sensitivity: float | None = Field(default=None, gt=0, le=1)
+    specificity: float | None = Field(default=None, gt=0, le=1)
+    missed_cost: float | None = Field(default=None, gt=0)  # of a positive that is called negative
+    alarm_cost: float | None = Field(default=None, gt=0)  # of a negative that is called positive
+
+
 class DataSpec(Spec):
     """How a file or folder is read. Everything left out is found."""
 
     kinds: dict[str, str] = Field(default_factory=dict)  # column -> kind, overriding what was recognised
+    roles: dict[str, str] = Field(default_factory=dict)  # column -> role, overriding what was recognised
+    units: dict[str, str] = Field(default_factory=dict)  # column -> unit, as the person says; never guessed
     delimiter: str | None = None
     encoding: str | None = None
+    header: bool = True  # False: the first line is a row already; columns are called c0, c1, ...
+    missing: tuple[str, ...] = ()  # texts that mean missing, beside the usual ones
+    member: str | None = None  # a file inside the folder or archive (PATH#member)
+    join: tuple[Join, ...] = ()  # other files whose columns are added by a common column
+    recording: Recording | None = None  # rows are samples of recordings, not rows to predict
+    rate_hz: float | None = Field(default=None, gt=0, le=1e7)  # samples a second of recordings
+    window_s: float | None = Field(default=None, gt=0, le=86400)  # seconds of a recording that are seen at once
+    stride_s: float | None = Field(default=None, gt=0, le=86400)  # seconds from one window to the next
 
 
 class TrainSpec(Spec):
@@ -30,6 +64,8 @@ class TrainSpec(Spec):
 
     target: tuple[str, ...]
     group: str | None = None
+    find_group: bool = True  # without a group: one that is found in the data keeps people on one side
+    time: str | None = None  # split by this column: the latest rows are the test
     split: str | None = None  # a column that holds train / validation / test
     ignore: tuple[str, ...] = ()
     learner: str = "auto"
@@ -37,6 +73,11 @@ class TrainSpec(Spec):
     budget_s: float = Field(default=300.0, ge=1.0, le=7 * 24 * 3600.0)
     seed: int = Field(default=0, ge=0, lt=2**31)
     threads: int = Field(default=0, ge=0, le=1024)  # 0: as many as the machine has
+    max_latency_ms: float | None = Field(default=None, gt=0)  # of one row, in the process that answers
+    contrast: bool = True  # with groups: also what a random split would have claimed
+    threshold: Threshold | None = None
+    coverage: float | None = Field(default=None, gt=0, le=1)  # share of rows to answer; the least sure ones are not
+    policy: dict[str, Any] = Field(default_factory=dict)  # what the gate demands; see salus.core.gate
     recipe: str | None = None  # a function of salus.recipes whose options apply
 
     @field_validator("target", mode="before")

@@ -21,11 +21,11 @@ from salus.data.split import side_of
 
 SAMPLE_ROWS = 2000
 SHOWN_ROWS = 20
-ARROW_TYPES = {
+ARROW_TYPES = {  # of `Kind.storage`
     "number": pa.float64(),
-    "category": pa.large_string(),
-    "image": pa.large_binary(),
-    "series": pa.large_list(pa.float32()),
+    "text": pa.large_string(),
+    "bytes": pa.large_binary(),
+    "numbers": pa.large_list(pa.float32()),
 }
 A_NUMBER = r"^\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*$"
 ZERO_LED = r"^\s*[+-]?0\d"  # 007 is a code, not a measurement
@@ -72,10 +72,10 @@ def as_kind(array: pa.ChunkedArray, kind: str, name: str) -> pa.ChunkedArray:
         if kind == "number":
             return _numbers(array)
         if kind == "series":
-            return _recordings(array.cast(ARROW_TYPES[kind]))
+            return _recordings(array.cast(ARROW_TYPES["numbers"]))
         if kind == "category" and (pa.types.is_floating(array.type) or pa.types.is_decimal(array.type)):
             return _labels(_numbers(array))
-        return array.cast(ARROW_TYPES.get(kind, pa.large_string()))  # a kind of its own is kept as text
+        return array.cast(ARROW_TYPES[kind_named(kind).storage])
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
         raise SalusError(
             "bad_spec", where=f"column '{name}'", expected=f"values of kind {kind}", found=str(array.type)

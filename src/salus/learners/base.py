@@ -9,13 +9,14 @@ for the feeds it was given, batch axis free. Calibration is added by others.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, ClassVar
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from salus.core.context import Context
 from salus.core.nouns import Schema
@@ -25,6 +26,17 @@ class LearnerConfig(BaseModel):
     """Every field has a unit (in its name where there is one), a default and bounds; the catalogue is made of them."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+def searched(default: Any, low: float, high: float, *, log: bool = False, **bounds: Any) -> Any:
+    """A field of a Config that tuning may change: between `low` and `high`, evenly, or evenly in its logarithm. An integer default
+    is tuned in whole numbers. `bounds`: what `Field` takes, `description` among it."""
+    return Field(default, json_schema_extra={"search": {"low": low, "high": high, "log": log}}, **bounds)
+
+
+def searched_among(default: Any, choices: Sequence[Any], **bounds: Any) -> Any:
+    """A field of a Config that tuning may change to one of `choices`."""
+    return Field(default, json_schema_extra={"search": {"choices": list(choices)}}, **bounds)
 
 
 @dataclass(frozen=True)
@@ -46,7 +58,9 @@ class Part:
 
 @dataclass(frozen=True)
 class Prepared:
-    """What a learner learns from. `classes` is K for classification, M (targets) for regression."""
+    """What a learner learns from. `classes` is K for classification, M (targets) for regression.
+
+    `validation` may have no rows: then all is learned from, and nothing is chosen by rows held out (but by folds of train)."""
 
     schema: Schema
     train: Part
@@ -58,9 +72,11 @@ class Prepared:
 
 
 class Fitted(ABC):
-    """What a fit gave. `details` is JSON for the report: steps done, best iteration, curves."""
+    """What a fit gave. `details` is JSON for the report: steps done, best iteration, curves. `refit`: changes of the config with
+    which a fit without validation rows learns as much (boosting: as many trees as were best)."""
 
     details: dict[str, Any]
+    refit: Mapping[str, Any] = MappingProxyType({})
 
     @abstractmethod
     def raw(self, feeds: Mapping[str, np.ndarray]) -> np.ndarray:

@@ -25,6 +25,7 @@ class Kind(ABC):
     """One sort of column."""
 
     name: ClassVar[str]
+    storage: ClassVar[str] = "text"  # how a data version keeps it: number, text, bytes or numbers (a list of them)
 
     @abstractmethod
     def recognise(self, values: Sequence[Any]) -> float:

@@ -41,6 +41,7 @@ UPRIGHT = {
 
 class Image(Kind):
     name = "image"
+    storage = "bytes"
 
     def recognise(self, values: Sequence[Any]) -> float:
         present = [value for value in values if value is not None]

@@ -16,6 +16,7 @@ FLOAT32_MAX = float(np.finfo(np.float32).max)
 
 class Number(Kind):
     name = "number"
+    storage = "number"
 
     def recognise(self, values: Sequence[Any]) -> float:
         present = [value for value in values if value is not None and value != ""]

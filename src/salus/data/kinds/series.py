@@ -19,6 +19,7 @@ MAX_STEPS = 5_000_000
 
 class Series(Kind):
     name = "series"
+    storage = "numbers"
 
     def recognise(self, values: Sequence[Any]) -> float:
         present = [value for value in values if value is not None]

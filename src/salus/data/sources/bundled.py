@@ -34,7 +34,7 @@ class Bundled(Source):
         bunch = getattr(datasets, f"load_{name}")()
         table = _digits(bunch) if name == "digits" else _table(bunch)
         kinds = {"label": "category"} if name == "digits" else {}
-        return Read(table, {"format": "bundled", "files": [str(path)]}, kinds)
+        return Read.of(table, {"format": "bundled", "files": [str(path)]}, kinds)
 
 
 def _table(bunch: object) -> pa.Table:

@@ -38,7 +38,7 @@ class ClassFolders(Source):
         if {Split.TRAIN.value, Split.TEST.value} <= set(splits):
             columns["split"] = pa.array(splits)
         facts = {"format": "class-folders", "files": [f"{len(images)} pictures"]}
-        return Read(pa.table(columns), facts, KINDS)
+        return Read.of(pa.table(columns), facts, KINDS)
 
 
 def _classes(path: Path) -> list[tuple[Split | None, Path]]:

@@ -46,7 +46,7 @@ class CsvTable(Source):
             table = table.drop_columns([EXTRA])
         table = _as_written(table, content, head, file, spec)
         facts: dict[str, Any] = {"format": "csv", "delimiter": head.delimiter, "files": [file.name]}
-        return Read(_decimal_commas(table, head, facts), facts)
+        return Read.of(_decimal_commas(table, head, facts), facts)
 
 
 def the_table(path: Path, suffixes: tuple[str, ...]) -> Path | None:

@@ -29,7 +29,7 @@ class Parquet(Source):
         table = read_parquet(file)
         if table.num_rows == 0:
             raise SalusError("no_rows", where=file.name)
-        return Read(table, {"format": "parquet", "files": [file.name]})
+        return Read.of(table, {"format": "parquet", "files": [file.name]})
 
 
 def read_parquet(file: Path) -> pa.Table:

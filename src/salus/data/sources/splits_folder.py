@@ -46,7 +46,7 @@ class SplitsFolder(Source):
             tables.append(table.select(tables[0].column_names) if tables else table)
             files.append(file)
         facts = {"format": "splits-folder", "files": [file.name for file in files]}
-        return Read(_joined(tables, path), facts)
+        return Read.of(_joined(tables, path), facts)
 
 
 def _reader(file: Path) -> Source:
