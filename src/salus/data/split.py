@@ -1,4 +1,7 @@
-"""Which rows are learned from, which choose, which judge: as given, by group, or stratified. Never one person on two sides."""
+"""Which rows are learned from, which choose, which judge: as given, by time, by group, stratified, or each in its turn.
+
+Never one person on two sides.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +19,9 @@ VALIDATION_SHARE = 0.15
 MAX_VALIDATION_ROWS = 3000  # enough to choose and to calibrate; the rest is better learned from
 MIN_ROWS = 6
 DRAWS = 200
+FOLDED_ROWS = 2000  # with fewer rows, or
+FOLDED_GROUPS = 20  # fewer groups, one test side would say little: every row judges in its turn
+FOLDS = 5
 SIDES = {  # how people name the sides
     "train": Split.TRAIN,
     "training": Split.TRAIN,
@@ -30,13 +36,18 @@ SIDES = {  # how people name the sides
 
 @dataclass(frozen=True)
 class Splits:
-    """Positions in the labelled rows, each in ascending order; `digest` names exactly these sides."""
+    """Positions in the labelled rows, each in ascending order; `digest` names exactly these sides.
+
+    With `folds` (B,) every row is learned from and judges, but never in the same fold: all rows are in `train` and in `test`,
+    and those of fold i are judged by a model that learned from the other folds alone.
+    """
 
     train: np.ndarray
     validation: np.ndarray
     test: np.ndarray
-    how: str  # given, group, stratified or random
+    how: str  # given, time, group, stratified, random, folds or group-folds
     digest: str
+    folds: np.ndarray | None = None
 
 
 def side_of(name: str) -> Split | None:
@@ -50,11 +61,14 @@ def split_rows(
     given: Sequence[str | None] | None,
     classification: bool,
     seed: int,
+    times: np.ndarray | None = None,
+    folded: bool = False,
 ) -> Splits:
     """The sides of rows 0..B-1.
 
     target: codes (B,) or numbers (B, M). groups: codes (B,) that stay whole. given: the name of a side or None a row; rows
-    with None or another name are left out. Raises `too_few_rows`, `too_few_groups`.
+    with None or another name are left out. times (B,): the latest rows judge. folded: few rows or groups are split into folds.
+    Raises `too_few_rows`, `too_few_groups`.
     """
     if len(target) < MIN_ROWS:
         raise SalusError("too_few_rows", where="the data", expected=MIN_ROWS, found=len(target))
@@ -64,6 +78,11 @@ def split_rows(
     if given is not None:
         train, validation, test = _given(every, given, groups, strata, generator)
         how = "given"
+    elif times is not None:
+        train, validation, test = _by_time(times)
+        how = "time"
+    elif folded and _few(len(target), groups):
+        return _folded(target, groups, classification, seed)
     elif groups is not None:
         test, rest = _by_group(every, groups, strata, TEST_SHARE, generator)
         validation, train = _by_group(rest, groups, strata, VALIDATION_SHARE, generator)
@@ -78,6 +97,72 @@ def split_rows(
     train, validation, test = np.sort(train), np.sort(validation), np.sort(test)
     sides = [side.tolist() for side in (train, validation, test)]
     return Splits(train, validation, test, how=how, digest=digest(canonical(sides)))
+
+
+def fold_rows(target: np.ndarray, groups: np.ndarray | None, classification: bool, count: int, seed: int) -> np.ndarray:
+    """The fold (B,) of every row, 0 to `count` - 1 (fewer folds with fewer groups): groups stay whole, folds have about as many rows,
+    and classes are spread evenly over them. Raises `too_few_groups`."""
+    units = np.arange(len(target)) if groups is None else np.unique(groups, return_inverse=True)[1]
+    unit_count = int(units.max()) + 1
+    count = min(count, unit_count)
+    if count < 2:
+        raise SalusError("too_few_groups", where="the group column", found=unit_count)
+    generator = np.random.default_rng([seed, len(target), count])
+    strata = np.unique(target, return_inverse=True)[1] if classification else np.zeros(len(target), dtype=np.int64)
+    if groups is None:
+        return _dealt(strata, count, generator)
+    sizes = np.zeros((unit_count, int(strata.max()) + 1))
+    np.add.at(sizes, (units, strata), 1)
+    wanted = np.maximum(sizes.sum(axis=0) / count, 1e-9)
+    held, units_of = np.zeros((count, sizes.shape[1])), np.zeros(count)
+    fold_of = np.zeros(unit_count, dtype=np.int64)
+    drawn = generator.permutation(unit_count)
+    order = drawn[np.argsort(-sizes[drawn].sum(axis=1), kind="stable")]  # the largest groups first
+    for place, unit in enumerate(order):
+        uneven = (((held + sizes[unit]) / wanted) ** 2 - (held / wanted) ** 2).sum(axis=1)
+        empty = units_of == 0
+        open_ = empty if unit_count - place <= empty.sum() else units_of < -(-unit_count // count)
+        fold = int(np.argmin(np.where(open_, uneven, np.inf)))
+        fold_of[unit] = fold
+        held[fold] += sizes[unit]
+        units_of[fold] += 1
+    return np.asarray(fold_of[units])
+
+
+def _dealt(strata: np.ndarray, count: int, generator: np.random.Generator) -> np.ndarray:
+    """Rows dealt like cards, class by class."""
+    folds = np.zeros(len(strata), dtype=np.int64)
+    order = generator.permutation(len(strata))
+    order = order[np.argsort(strata[order], kind="stable")]
+    names = generator.permutation(count)
+    folds[order] = names[np.arange(len(order)) % count]
+    return folds
+
+
+def _few(rows: int, groups: np.ndarray | None) -> bool:
+    return rows < FOLDED_ROWS or (groups is not None and len(np.unique(groups)) < FOLDED_GROUPS)
+
+
+def _folded(target: np.ndarray, groups: np.ndarray | None, classification: bool, seed: int) -> Splits:
+    folds = fold_rows(target, groups, classification, FOLDS, seed)
+    every, none = np.arange(len(target)), np.zeros(0, dtype=np.int64)
+    how = "folds" if groups is None else "group-folds"
+    return Splits(every, none, every, how, digest(canonical(folds.tolist())), folds)
+
+
+def _by_time(times: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The latest rows judge, those before them choose; rows of one moment stay together; rows without a time are left out."""
+    dated = np.flatnonzero(np.isfinite(times))
+    moments = np.sort(times[dated])
+    if not len(moments) or moments[0] == moments[-1]:
+        raise SalusError("too_few_rows", where="the time column", expected="at least two moments", found=len(moments))
+    first_test = moments[min(len(moments) - 1, round((1 - TEST_SHARE) * len(moments)))]
+    before = moments[moments < first_test]
+    share = _validation_share(len(before)) if len(before) else 0.0
+    first_validation = before[min(len(before) - 1, round((1 - share) * len(before)))] if len(before) else first_test
+    sides = (times < first_validation, (times >= first_validation) & (times < first_test), times >= first_test)
+    train, validation, test = (dated[np.isin(dated, np.flatnonzero(side))] for side in sides)
+    return train, validation, test
 
 
 def _validation_share(rows: int) -> float:
