@@ -87,6 +87,17 @@ class Fitted(ABC):
     def export(self, path: Path) -> None:
         """Writes the one ONNX graph (single file, no external data, metadata stripped, checked)."""
 
+    def saliency_graph(self) -> bytes | None:
+        """An ONNX graph with the same feeds that shows where it looks: output `saliency` float32, at least 0, (B, h, w) over the
+        pictures or (W, t) over the windows, coarser than these: what speaks for the most probable class (for numbers: what
+        the answer moves with). None for a learner that has no such view."""
+        return None
+
+    def saliency_graph(self) -> bytes | None:
+        """A graph with the same feeds that shows where the model looks for its most probable answer: `saliency` float32 (B, h, w)
+        of pictures, (W, t) of the windows of recordings. None where the learner has none."""
+        return None
+
 
 @dataclass(frozen=True)
 class Proposal:
