@@ -93,11 +93,6 @@ class Fitted(ABC):
         the answer moves with). None for a learner that has no such view."""
         return None
 
-    def saliency_graph(self) -> bytes | None:
-        """A graph with the same feeds that shows where the model looks for its most probable answer: `saliency` float32 (B, h, w)
-        of pictures, (W, t) of the windows of recordings. None where the learner has none."""
-        return None
-
 
 @dataclass(frozen=True)
 class Proposal:
