@@ -16,7 +16,7 @@ from salus.core.context import Context
 from salus.core.durable import publish_folder
 from salus.core.nouns import Finding, Schema
 from salus.core.specs import DataSpec
-from salus.data.findings import find
+from salus.data.findings import Checker
 from salus.data.preview import preview
 from salus.data.profile import profile
 from salus.data.schema import recognise
@@ -33,7 +33,9 @@ def add(path: Path, spec: DataSpec, output: Path, context: Context) -> DataVersi
     context.stop_if_asked("adding")
     schema, table, found = recognise(read.table, spec, read.kinds)
     context.event("read", rows=table.num_rows, columns=table.num_columns)
-    checked, broken = find(table, schema, lambda: context.stop_if_asked("adding"))
+    checker = Checker(schema, lambda: context.stop_if_asked("adding"))
+    checker.part(table)
+    checked, broken = checker.finish()
     context.stop_if_asked("adding")
     for name, rows in broken.items():
         table = _without(table, name, rows)
