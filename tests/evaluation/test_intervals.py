@@ -8,9 +8,10 @@ import time
 import numpy as np
 import pytest
 
-from salus.evaluation.intervals import interval, t_975, wilson
+from salus.evaluation.intervals import interval
 from salus.evaluation.measure import measure
 from salus.evaluation.metrics import score, softmax
+from salus.evaluation.resampling import t_975, wilson
 from salus.tasks import task_named
 
 DRAWS = 150

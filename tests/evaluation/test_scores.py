@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics as reference
 
-from salus.evaluation.calibrate import fit_temperature, reliability
+from salus.evaluation.calibrate import fit_temperature
 from salus.evaluation.metrics import score, softmax
+from salus.evaluation.reliability import reliability
 
 
 def example(rows: int, classes: int, seed: int) -> tuple[np.ndarray, np.ndarray]:

@@ -11,7 +11,7 @@ from learner_tables import odd_feeds, part, prepared, run_graph
 from salus.core.context import Context
 from salus.core.errors import SalusError
 from salus.learners.base import Part, Prepared
-from salus.learners.graphs import add_calibration
+from salus.learners.calibration_graph import add_calibration
 from salus.learners.linear import Linear, LinearConfig
 
 CASES = [(2, True, "both"), (3, True, "number"), (3, True, "category"), (1, False, "both"), (2, False, "number")]

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 from salus.core.errors import SalusError
-from salus.evaluation.calibrate import reliability
 from salus.evaluation.intervals import Resampling
 from salus.evaluation.metrics import HIGHER_IS_BETTER, score, softmax
+from salus.evaluation.reliability import reliability
 from salus.tasks.base import Task
 
 ANSWER_BINS = 10
@@ -65,7 +65,7 @@ def measure(
         "subsets": _subsets(main, answers, target, groups, seed, subsets or {}),
     }
     if task.classification:
-        return report | _of_classes(answers, np.asarray(raw["scores"]), target, list(states[0]["levels"]))
+        return report | _of_classes(answers, np.asarray(raw["scores"]), target, list(states[0]["levels"]), groups, seed)
     return report | _of_numbers(task, answers, target, names, groups, seed)
 
 
@@ -93,12 +93,17 @@ def _checked(answers: np.ndarray, names: Sequence[str]) -> np.ndarray:
     return answers
 
 
-def _of_classes(answers: np.ndarray, scores: np.ndarray, target: np.ndarray, levels: list[str]) -> dict[str, Any]:
+def _of_classes(
+    answers: np.ndarray, scores: np.ndarray, target: np.ndarray, levels: list[str], groups: np.ndarray | None, seed: int
+) -> dict[str, Any]:
     counts = confusion(answers.argmax(axis=1), target, len(levels))
     return {
         "confusion": {"levels": levels, "counts": counts.tolist()},
         "per_class": per_class(counts, levels),
-        "calibration": {"before": reliability(softmax(scores), target), "after": reliability(answers, target)},
+        "calibration": {
+            "before": reliability(softmax(scores), target, groups, seed),
+            "after": reliability(answers, target, groups, seed),
+        },
     }
 
 

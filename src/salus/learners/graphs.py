@@ -1,4 +1,4 @@
-"""Parts from which learners make their ONNX graphs, and the calibration that is added behind raw scores.
+"""Parts from which learners make their ONNX graphs.
 
 Knows ONNX and what a graph of ours may hold. Does not know what a learner learned.
 """
@@ -58,10 +58,10 @@ class GraphBuilder:
         body = helper.make_graph(inner._nodes, "each", [item], [result])
         return self.node("Scan", items, body=body, num_scan_inputs=1)
 
-    def finish(self, output: str, value: str, width: int) -> bytes:
-        """The graph whose one output, called `output`, is `value` as float32 (rows, width)."""
+    def finish(self, output: str, value: str, *sizes: int | str) -> bytes:
+        """The graph whose one output, called `output`, is `value` as float32 (rows, *sizes)."""
         self._nodes.append(helper.make_node("Identity", [value], [output], name=f"as_{output}"))
-        declared = helper.make_tensor_value_info(output, onnx.TensorProto.FLOAT, ("rows", width))
+        declared = helper.make_tensor_value_info(output, onnx.TensorProto.FLOAT, ("rows", *sizes))
         graph = helper.make_graph(self._nodes, "salus", list(self._inputs.values()), [declared], self._initialisers)
         opsets = [helper.make_opsetid("", OPSET)]
         if any(node.domain == "ai.onnx.ml" for node in self._nodes):
@@ -86,28 +86,3 @@ def cleaned(model: Any) -> bytes:
     assert len(data) <= MAX_GRAPH_BYTES, f"a graph of {len(data)} bytes is too large"
     onnx.checker.check_model(data, full_check=True)
     return data
-
-
-def add_calibration(graph: bytes, temperature: float | None) -> bytes:
-    """The graph with a second output `probabilities` = softmax(scores / temperature).
-
-    Without a temperature (regression) it is only cleaned.
-    """
-    model = onnx.load_model_from_string(graph)
-    if temperature is None:
-        return cleaned(model)
-    assert temperature > 0, "a temperature is above 0"
-    scores = next(output for output in model.graph.output if output.name == "scores")
-    model.graph.initializer.append(
-        numpy_helper.from_array(np.float32(temperature).reshape(()), "calibration_temperature")
-    )
-    model.graph.node.extend(
-        [
-            helper.make_node("Div", ["scores", "calibration_temperature"], ["calibrated_scores"], name="calibrate"),
-            helper.make_node("Softmax", ["calibrated_scores"], ["probabilities"], name="to_probabilities", axis=1),
-        ]
-    )
-    output = model.graph.output.add()
-    output.CopyFrom(scores)
-    output.name = "probabilities"
-    return cleaned(model)
