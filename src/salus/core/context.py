@@ -19,13 +19,15 @@ from salus.core.errors import SalusError
 class Context:
     """What a study is told with.
 
-    folder: where checkpoints and remembered records live; the same folder again after a kill. None forgets all.
+    folder: where checkpoints and remembered records live; the same folder again after a kill. None: records live as long as
+    the context, checkpoints are not written.
     listener: is given every event as (name, fields).
     """
 
     def __init__(self, folder: Path | None = None, listener: Callable[[str, dict[str, Any]], None] | None = None):
         self.folder = folder
         self._listener = listener
+        self._records: dict[str, str] = {}
         self.started = time.monotonic()
         if folder is not None:
             folder.mkdir(parents=True, exist_ok=True)
@@ -37,14 +39,18 @@ class Context:
 
     def remember(self, name: str, record: Any) -> None:
         """Keeps a JSON record that `recall` finds again after a kill."""
+        text = json.dumps(record)
         if self.folder is not None:
-            write_file(self.folder / f"{name}.json", json.dumps(record).encode())
+            write_file(self.folder / f"{name}.json", text.encode())
+        else:
+            self._records[name] = text
 
     def recall(self, name: str) -> Any | None:
         """The record, or None when it was never kept."""
-        if self.folder is None or not (self.folder / f"{name}.json").exists():
-            return None
-        return json.loads((self.folder / f"{name}.json").read_bytes())
+        if self.folder is None:
+            return json.loads(self._records[name]) if name in self._records else None
+        file = self.folder / f"{name}.json"
+        return json.loads(file.read_bytes()) if file.exists() else None
 
     def checkpoint_path(self, name: str) -> Path | None:
         """Where a learner may keep its checkpoint called `name`; None when nothing is kept."""
@@ -59,5 +65,18 @@ class Context:
         if self.should_stop():
             raise SalusError("stopped", where=where)
 
+    def silent(self) -> Context:
+        """For work that is only measured: forgets, tells nothing, and passes on the question whether to stop."""
+        return _Silent(self)
+
     def elapsed_s(self) -> float:
         return time.monotonic() - self.started
+
+
+class _Silent(Context):
+    def __init__(self, outer: Context):
+        super().__init__()
+        self._outer = outer
+
+    def should_stop(self) -> bool:
+        return self._outer.should_stop()

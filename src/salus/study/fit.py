@@ -1,11 +1,12 @@
-"""Executes a plan: every fit in its order, exported and scored on validation rows by the engine that will serve it.
+"""One config, fitted: on every fold of a lesson, scored on the rows that each holds out by the engine that will serve it.
 
-A fit that is finished is remembered with its graph, so that a killed run does not repeat it. The clock is only a guard.
+A fit that is finished is remembered, so that a killed run does not repeat it.
 """
 
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,64 +19,130 @@ from salus.evaluation.calibrate import fit_temperature
 from salus.evaluation.metrics import softmax
 from salus.inference.engines.onnx import OnnxEngine
 from salus.learners import learner_named
-from salus.learners.base import Learner, Part, Prepared
+from salus.learners.base import Fitted, Learner, Prepared
+from salus.study.lesson import Lesson, take_feeds
 
-GUARD = 1.5  # times the budget: after this the rest of the plan is skipped and the run is marked cut
 CHUNK_ROWS = 256
 SMALLEST_PROBABILITY = 1e-7
+TIMED_PASSES = 20
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """One finished fit: its graph (raw scores), its losses on validation rows (their mean is `loss`), and its own library's
-    answers to the examples."""
+    """One config and what it said about the rows held out: `scores` (H, K) or values (H, M), and the loss of each row (its
+    mean is `loss`). `refit`: what changes in the config when nothing is held out. `one_row_ms`: median of one row."""
 
+    place: int
     learner: str
     config: dict[str, Any]
     details: dict[str, Any]
+    refit: dict[str, Any]
     seconds: float
-    graph: bytes
-    loss: float
+    scores: np.ndarray
     row_losses: np.ndarray
+    loss: float
     temperature: float | None
+    one_row_ms: float
+    graph_bytes: int
+
+
+@dataclass(frozen=True)
+class Member:
+    """A fitted config as a graph with raw scores, and its own library's answers to the examples. `saliency`: the graph that
+    shows where it looks, where the learner has one."""
+
+    candidate: Candidate
+    graph: bytes
     example_answers: np.ndarray
+    details: dict[str, Any]
+    saliency: bytes | None
 
 
-def execute(
-    plan: dict[str, Any], prepared: Prepared, example_feeds: dict[str, np.ndarray], folder: Path, context: Context
-) -> tuple[list[Candidate], bool]:
-    """Every candidate of the plan, and whether the clock cut it."""
-    candidates: list[Candidate] = []
-    for index, entry in enumerate(plan["fits"]):
-        if candidates and context.elapsed_s() > GUARD * plan["budget_s"]:
-            context.event("cut", skipped=len(plan["fits"]) - index)
-            return candidates, True
-        candidate = _kept(index, folder, context)
-        if candidate is None:
-            candidate = _fit(index, entry, prepared, example_feeds, folder, context)
-        candidates.append(candidate)
-        context.event("fitted", learner=candidate.learner, loss=candidate.loss, seconds=candidate.seconds)
-    return candidates, False
+def held_out(
+    place: int,
+    entry: Mapping[str, Any],
+    lesson: Lesson,
+    example_feeds: Mapping[str, np.ndarray],
+    folder: Path,
+    context: Context,
+) -> Candidate:
+    """The candidate at this place of the plan: `entry` {"learner", "config"} fitted on every fold."""
+    name = f"{lesson.name}-{place}"
+    kept = _kept(name, context)
+    if kept is not None:
+        return kept
+    learner: type[Learner] = learner_named(entry["learner"])
+    context.event("fitting", learner=learner.name, lesson=lesson.name, place=place, folds=len(lesson.folds))
+    started = time.monotonic()
+    scores, refits, details, latency, size = [], list[Mapping[str, Any]](), dict[str, Any](), 0.0, 0
+    for fold in range(len(lesson.folds)):
+        prepared = lesson.prepared(fold)
+        fitted = learner(learner.Config(**entry["config"])).fit(prepared, context)
+        graph = _graph(fitted, folder / f"trial-{name}.onnx")
+        output = "scores" if lesson.classification else "values"
+        scores.append(run_graph(graph, prepared.validation.feeds, output, lesson.threads))
+        refits.append(fitted.refit)
+        if fold == 0:
+            details, size = fitted.details, len(graph)
+            latency = _one_row_ms(graph, prepared, output)
+            if not lesson.cross:
+                _keep_fitted(name, fitted, graph, example_feeds, folder, context)
+    said = np.concatenate(scores)
+    temperature, row_losses = losses_of(said, lesson.held_target, lesson.classification)
+    candidate = Candidate(
+        place=place,
+        learner=learner.name,
+        config=dict(entry["config"]),
+        details=details,
+        refit=_merged(refits),
+        seconds=round(time.monotonic() - started, 3),
+        scores=said,
+        row_losses=row_losses,
+        loss=float(row_losses.mean()),
+        temperature=temperature,
+        one_row_ms=latency,
+        graph_bytes=size,
+    )
+    _keep(name, candidate, context)
+    context.event("fitted", learner=learner.name, lesson=lesson.name, loss=candidate.loss, seconds=candidate.seconds)
+    return candidate
 
 
-def choose(candidates: list[Candidate]) -> Candidate:
-    """The one that validation rows favour. A later one in the plan (the larger model, which often stopped by these very rows) must be
-    better by more than a standard error of the paired difference; few rows choose by luck."""
-    best = candidates[0]
-    for candidate in candidates[1:]:
-        gains = best.row_losses - candidate.row_losses
-        if gains.mean() > gains.std() / np.sqrt(len(gains)):
-            best = candidate
-    return best
+def member(
+    candidate: Candidate, lesson: Lesson, example_feeds: Mapping[str, np.ndarray], folder: Path, context: Context
+) -> Member:
+    """The candidate as it is given away: of the only fold, or learned once more from all rows of the lesson."""
+    name = f"{lesson.name}-{candidate.place}"
+    if context.recall(f"member-{name}") is None or not (folder / f"member-{name}.onnx").exists():
+        learner = learner_named(candidate.learner)
+        context.event("fitting", learner=learner.name, lesson=lesson.name, place=candidate.place, folds=0)
+        if lesson.cross:
+            config = learner.Config(**{**candidate.config, **candidate.refit})
+            prepared = lesson.whole()
+        else:  # the files of the fold are gone, its record is not
+            config, prepared = learner.Config(**candidate.config), lesson.prepared(0)
+        fitted = learner(config).fit(prepared, context)
+        graph = _graph(fitted, folder / f"trial-{name}.onnx")
+        _keep_fitted(name, fitted, graph, example_feeds, folder, context)
+    record = context.recall(f"member-{name}")
+    assert record is not None, "just remembered"
+    saliency = folder / f"saliency-{name}.onnx"
+    return Member(
+        candidate,
+        (folder / f"member-{name}.onnx").read_bytes(),
+        np.asarray(record["example_answers"], dtype=np.float64),
+        record["details"],
+        saliency.read_bytes() if saliency.exists() else None,
+    )
 
 
-def run_graph(graph: bytes, feeds: dict[str, np.ndarray], output: str, threads: int) -> np.ndarray:
+def run_graph(graph: bytes, feeds: Mapping[str, np.ndarray], output: str, threads: int) -> np.ndarray:
     """One output of a graph for all rows, in chunks (recordings, whose windows hang together, in one)."""
     engine = OnnxEngine()
     engine.load({"main": graph}, threads)
     try:
         if "series" in feeds:
-            return engine.run("main", feeds, [output])[0]
+            return engine.run("main", dict(feeds), [output])[0]
         rows = len(next(iter(feeds.values())))
         chunks = [
             engine.run("main", {name: feed[start : start + CHUNK_ROWS] for name, feed in feeds.items()}, [output])[0]
@@ -86,61 +153,81 @@ def run_graph(graph: bytes, feeds: dict[str, np.ndarray], output: str, threads: 
         engine.close()
 
 
-def _fit(
-    index: int,
-    entry: dict[str, Any],
-    prepared: Prepared,
-    example_feeds: dict[str, np.ndarray],
-    folder: Path,
-    context: Context,
-) -> Candidate:
-    learner: type[Learner] = learner_named(entry["learner"])
-    context.event("fitting", learner=learner.name, config=entry["config"], expected_s=entry["expected_s"])
-    started = time.monotonic()
-    fitted = learner(learner.Config(**entry["config"])).fit(prepared, context)
-    path = folder / f"fit-{index}.onnx"
-    fitted.export(path)
-    graph = path.read_bytes()
-    temperature, row_losses = _score(graph, prepared.validation, prepared)
-    candidate = Candidate(
-        learner=learner.name,
-        config=entry["config"],
-        details=fitted.details,
-        seconds=round(time.monotonic() - started, 3),
-        graph=graph,
-        loss=float(row_losses.mean()),
-        row_losses=row_losses,
-        temperature=temperature,
-        example_answers=fitted.raw(example_feeds),
-    )
-    _keep(index, candidate, path, context)
-    return candidate
-
-
-def _score(graph: bytes, validation: Part, prepared: Prepared) -> tuple[float | None, np.ndarray]:
-    """The temperature that fits validation rows best, and the loss of each row with it; lower is better."""
-    if not prepared.classification:
-        values = run_graph(graph, validation.feeds, "values", prepared.threads)
-        spread = np.maximum(validation.target.var(axis=0), 1e-12)
-        return None, np.mean((values - validation.target) ** 2 / spread, axis=1)
-    scores = run_graph(graph, validation.feeds, "scores", prepared.threads)
-    temperature = fit_temperature(scores, validation.target)
-    said = softmax(scores / temperature)[np.arange(len(scores)), validation.target]
+def losses_of(scores: np.ndarray, target: np.ndarray, classification: bool) -> tuple[float | None, np.ndarray]:
+    """The temperature that fits these rows best, and the loss of each row with it: -log of the true label's probability, or the
+    squared error in variances of the target. Lower is better."""
+    if not classification:
+        spread = np.maximum(target.var(axis=0), 1e-12)
+        return None, np.mean((scores - target) ** 2 / spread, axis=1)
+    temperature = fit_temperature(scores, target)
+    said = softmax(scores / temperature)[np.arange(len(scores)), target]
     return temperature, -np.log(np.maximum(said, SMALLEST_PROBABILITY))
 
 
-def _keep(index: int, candidate: Candidate, path: Path, context: Context) -> None:
-    write_file(path, candidate.graph)  # again, synced
-    record = {name: value for name, value in vars(candidate).items() if name != "graph"}
-    lists = {name: record[name].tolist() for name in ("row_losses", "example_answers")}
-    context.remember(f"fit-{index}", record | lists)
+def _graph(fitted: Fitted, path: Path) -> bytes:
+    fitted.export(path)
+    graph = path.read_bytes()
+    path.unlink()
+    return graph
 
 
-def _kept(index: int, folder: Path, context: Context) -> Candidate | None:
-    record = context.recall(f"fit-{index}")
-    path = folder / f"fit-{index}.onnx"
-    if record is None or not path.exists():
+def _one_row_ms(graph: bytes, prepared: Prepared, output: str) -> float:
+    """Median milliseconds of one row in this process, one thread."""
+    feeds = take_feeds(prepared.validation.feeds, np.zeros(1, dtype=np.int64))
+    engine = OnnxEngine()
+    engine.load({"main": graph}, 1)
+    try:
+        seconds = []
+        for _ in range(TIMED_PASSES):
+            began = time.perf_counter()
+            engine.run("main", feeds, [output])
+            seconds.append(time.perf_counter() - began)
+        return round(float(np.median(seconds)) * 1000, 4)
+    finally:
+        engine.close()
+
+
+def _merged(refits: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The mean of what the folds found (trees, epochs); of what is no number, the first."""
+    merged: dict[str, Any] = {}
+    for name in refits[0]:
+        values = [refit[name] for refit in refits if name in refit]
+        if all(isinstance(value, int) and not isinstance(value, bool) for value in values):
+            merged[name] = max(1, round(float(np.mean(values))))
+        elif all(isinstance(value, float) for value in values):
+            merged[name] = float(np.mean(values))
+        else:
+            merged[name] = values[0]
+    return merged
+
+
+def _keep_fitted(
+    name: str,
+    fitted: Fitted,
+    graph: bytes,
+    example_feeds: Mapping[str, np.ndarray],
+    folder: Path,
+    context: Context,
+) -> None:
+    """The graphs first, synced; then the record that says that they are there."""
+    write_file(folder / f"member-{name}.onnx", graph)
+    saliency = fitted.saliency_graph()
+    if saliency is not None:
+        write_file(folder / f"saliency-{name}.onnx", saliency)
+    answers = fitted.raw(example_feeds).tolist() if example_feeds else []
+    context.remember(f"member-{name}", {"example_answers": answers, "details": fitted.details})
+
+
+def _keep(name: str, candidate: Candidate, context: Context) -> None:
+    record = dict(vars(candidate))
+    lists = {field: record[field].tolist() for field in ("scores", "row_losses")}
+    context.remember(f"fit-{name}", record | lists)
+
+
+def _kept(name: str, context: Context) -> Candidate | None:
+    record = context.recall(f"fit-{name}")
+    if record is None:
         return None
-    for name in ("row_losses", "example_answers"):
-        record[name] = np.asarray(record[name], dtype=np.float64)
-    return Candidate(**record, graph=path.read_bytes())
+    for field in ("scores", "row_losses"):
+        record[field] = np.asarray(record[field], dtype=np.float64)
+    return Candidate(**record)

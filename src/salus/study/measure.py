@@ -12,20 +12,26 @@ from salus.core.context import Context
 from salus.core.gate import gate
 from salus.evaluation.measure import measure
 from salus.inference.predictor import Predictor
-from salus.learners.base import Prepared
+from salus.study.learn import Learned
 from salus.study.package import Package
 
 CHUNK_ROWS = 2048
 
+Judged = dict[str, np.ndarray]  # graph output -> what it said, one row a test row
 
-def measure_bundle(bundle: Bundle, package: Package, prepared: Prepared, context: Context) -> dict[str, Any]:
-    """report.json without the files around it."""
+
+def measure_bundle(bundle: Bundle, package: Package, judged: Judged | None, context: Context) -> dict[str, Any]:
+    """report.json without the files around it.
+
+    judged: what the folds said about their rows, in the order of the material; None: the bundle is asked about the test side.
+    """
     started = time.monotonic()
     material = package.material
     positions = material.splits.test
-    predictor = Predictor.open(bundle, threads=prepared.threads)
+    threads = package.learned.lesson.threads
+    predictor = Predictor.open(bundle, threads=threads)
     try:
-        raw = _predict(predictor, package, positions, context)
+        raw = _predict(predictor, package, positions, context) if judged is None else judged
         latency = _one_row_latency(predictor)
     finally:
         predictor.close()
@@ -41,7 +47,7 @@ def measure_bundle(bundle: Bundle, package: Package, prepared: Prepared, context
         seed=package.spec.seed,
     )
     report |= _story(package, latency, time.monotonic() - started, context)
-    report["gate"] = gate(report)
+    report["gate"] = gate(report, package.spec.policy)
     return report
 
 
@@ -66,12 +72,12 @@ def _one_row_latency(predictor: Predictor) -> dict[str, float]:
 
 def _story(package: Package, latency: dict[str, float], measuring_s: float, context: Context) -> dict[str, Any]:
     """What was done, beside how good it is."""
-    material, best = package.material, package.best
+    material, learned = package.material, package.learned
     sides = {name: len(material.side(name)) for name in ("train", "validation", "test")}
     groups = None
     if material.groups is not None:
         groups = {name: len(np.unique(material.groups[material.side(name)])) for name in sides}
-    tried = [{"learner": c.learner, "score": c.loss, "seconds": c.seconds} for c in package.candidates]
+    tried = [{"learner": c.learner, "score": c.loss, "seconds": c.seconds} for c in learned.candidates]
     return {
         "format": 1,
         "target": list(package.spec.target),
@@ -79,11 +85,22 @@ def _story(package: Package, latency: dict[str, float], measuring_s: float, cont
         "split": {"how": material.splits.how, **sides, "groups": groups, "digest": material.splits.digest},
         "findings": [finding.model_dump(mode="json") for finding in material.findings],
         "plan": package.plan,
-        "cut": package.cut,
-        "learner": {"name": best.learner, "config": best.config, "details": best.details},
+        "cut": learned.cut,
+        "learner": _learner(learned),
         "tried": tried,
         "data": {"name": package.data_name, "version": package.version.hash, "rows": package.version.rows},
         "latency": latency,
-        "size_bytes": len(best.graph),
+        "size_bytes": len(learned.graph),
         "seconds": {"total": round(context.elapsed_s(), 1), "measuring": round(measuring_s, 1)},
     }
+
+
+def _learner(learned: Learned) -> dict[str, Any]:
+    """The member that weighs most, and all of them with their weights."""
+    members: list[dict[str, Any]] = [
+        {"learner": one.candidate.learner, "weight": weight, "config": one.candidate.config, "details": one.details}
+        for one, (_, weight) in zip(learned.members, learned.choice.members, strict=True)
+    ]
+    strongest = max(members, key=lambda one: float(one["weight"]))
+    name = strongest["learner"] if len(members) == 1 else "ensemble"
+    return {"name": name, "config": strongest["config"], "details": strongest["details"], "members": members}

@@ -16,18 +16,17 @@ from salus.bundle.sign import Signer
 from salus.bundle.write import write_bundle
 from salus.core.context import Context
 from salus.core.durable import sync_folder
-from salus.core.nouns import Column, Role
+from salus.core.nouns import Column, Role, Schema
 from salus.core.specs import TrainSpec
 from salus.data.encoding import encode_columns
 from salus.data.kinds import kind_named
 from salus.data.version import DataVersion
+from salus.evaluation.calibrate import apply_calibration
 from salus.evaluation.card import model_card
-from salus.evaluation.metrics import softmax
 from salus.evaluation.report.html import render
 from salus.inference.examples import make_examples
 from salus.inference.verify import verify_in_fresh_process
-from salus.learners.graphs import add_calibration
-from salus.study.fit import Candidate
+from salus.study.learn import Learned
 from salus.study.prepare import Material
 
 EXAMPLES = 200
@@ -44,21 +43,24 @@ class Package:
     spec: TrainSpec
     material: Material
     plan: dict[str, Any]
-    candidates: tuple[Candidate, ...]
-    best: Candidate
+    learned: Learned
     example_rows: list[dict[str, Any]]
-    cut: bool
+
+    @property
+    def graph(self) -> bytes:
+        """The graph that answers."""
+        return self.learned.calibrated()
 
 
-def examples_for(material: Material, seed: int) -> tuple[list[dict[str, Any]], dict[str, np.ndarray]]:
-    """Synthetic rows drawn from the schema, and the feeds they become."""
-    large = any(column.kind in ("image", "series") for column in material.schema.inputs)
-    rows = make_examples(material.schema, PICTURE_EXAMPLES if large else EXAMPLES, seed)
+def examples_for(schema: Schema, seed: int) -> tuple[list[dict[str, Any]], dict[str, np.ndarray]]:
+    """Synthetic rows drawn from the fitted schema, and the feeds they become."""
+    large = any(column.kind in ("image", "series") for column in schema.inputs)
+    rows = make_examples(schema, PICTURE_EXAMPLES if large else EXAMPLES, seed)
     values = {
         column.name: kind_named(column.kind).column_values([row[column.name] for row in rows], "examples")
-        for column in material.schema.inputs
+        for column in schema.inputs
     }
-    return rows, encode_columns(material.schema.inputs, values)
+    return rows, encode_columns(schema.inputs, values)
 
 
 def draft(package: Package, folder: Path) -> Bundle:
@@ -84,30 +86,30 @@ def publish(package: Package, report: dict[str, Any], output: Path, signer: Sign
 
 
 def _write(package: Package, report: dict[str, Any], folder: Path, signer: Signer | None) -> Bundle:
-    task, best = package.material.task, package.best
-    answers = {task.output: _answers(best).tolist()}
+    task, learned = package.material.task, package.learned
+    answers = {task.output: _answers(learned).tolist()}
     return write_bundle(
         folder,
         task=task.name,
         schema=_served_schema(package),
         outputs=[task.output, "scores"] if task.classification else [task.output],
-        graphs={"main": add_calibration(best.graph, best.temperature)},
+        graphs={"main": package.graph},
         examples={"rows": package.example_rows, "answers": answers},
         report=report,
         report_html=render(report) if report else "",
         card=model_card(report) if report else "",
-        calibration=None if best.temperature is None else {"method": "temperature", "temperature": best.temperature},
+        calibration=learned.calibration,
         metrics=report.get("metrics", {}),
         lineage=_lineage(package),
         signer=signer,
     )
 
 
-def _answers(best: Candidate) -> np.ndarray:
-    """What the trainer's own library says to the examples, calibrated as the graph is."""
-    if best.temperature is None:
-        return best.example_answers
-    return softmax(best.example_answers / best.temperature)
+def _answers(learned: Learned) -> np.ndarray:
+    """What the trainer's own libraries say to the examples, calibrated as the graph is."""
+    if learned.calibration is None:
+        return learned.example_answers
+    return apply_calibration(learned.calibration, learned.example_answers)
 
 
 def _served_schema(package: Package) -> Any:
@@ -116,7 +118,7 @@ def _served_schema(package: Package) -> Any:
         column
         if column.role in (Role.INPUT, Role.TARGET)
         else Column(name=column.name, kind=column.kind, role=column.role)
-        for column in package.material.schema.columns
+        for column in package.learned.lesson.schema.columns
     )
     return package.material.schema.model_copy(update={"columns": columns})
 
@@ -128,8 +130,9 @@ def _lineage(package: Package) -> dict[str, Any]:
         "split": package.material.splits.digest,
         "seed": package.spec.seed,
         "spec": package.spec.model_dump(mode="json"),
-        "learner": package.best.learner,
-        "config": package.best.config,
+        "learner": package.learned.best.learner,
+        "config": package.learned.best.config,
+        "members": [[candidate.learner, weight] for candidate, weight in package.learned.choice.members],
         "libraries": _libraries(),
     }
 

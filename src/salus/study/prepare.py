@@ -1,38 +1,35 @@
-"""A data version and a spec to what learners learn from: roles, task, split, fitted kinds, encoded parts.
+"""A data version and a spec to what a study is about: roles, task, labelled rows, target, groups, split, findings.
 
-Knows which rows are labelled and on which side they lie. Does not know learners.
+Knows which rows are labelled and on which side they lie. Does not know learners, and fits no kind: see `lesson`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from salus.core.context import Context
 from salus.core.errors import SalusError
-from salus.core.nouns import Column, Finding, Role, Schema, Severity
+from salus.core.nouns import Column, Finding, Role, Schema, Severity, Split
 from salus.core.specs import TrainSpec
-from salus.data.encoding import encode_columns
 from salus.data.findings import find_for_training
 from salus.data.kinds import kind_named
 from salus.data.kinds.base import Values
 from salus.data.kinds.category import label_of
-from salus.data.split import Splits, split_rows
+from salus.data.split import Splits, side_of, split_rows
 from salus.data.version import DataVersion
-from salus.learners.base import Part, Prepared
 from salus.tasks.base import Task
 from salus.tasks.infer import infer_task
 
+FOLDED_PICTURES_S = 60.0  # a shorter budget does not teach several networks
 MAX_NUMBER_CLASSES = 100  # a target of whole numbers beside pictures or recordings is a class up to this many
 
 
 @dataclass(frozen=True)
 class Material:
     """Everything about the data that a study needs. `rows` are the labelled rows of the version; `target` is aligned
-    with them; the arrays of `splits` are positions in `rows`."""
+    with them; the arrays of `splits` are positions in `rows`. Of `schema` only the targets are fitted."""
 
     version: DataVersion
     schema: Schema
@@ -42,6 +39,7 @@ class Material:
     groups: np.ndarray | None
     splits: Splits
     findings: tuple[Finding, ...]
+    validation_given: bool = False  # the person's own split names rows to choose by
 
     def side(self, name: str) -> np.ndarray:
         """Positions of one side: train, validation or test."""
@@ -63,7 +61,7 @@ def read_values(version: DataVersion, columns: tuple[Column, ...], rows: np.ndar
 
 
 def prepare(version: DataVersion, spec: TrainSpec) -> Material:
-    """Gives columns their roles, encodes the target, splits the rows and fits the kinds on train rows."""
+    """Gives columns their roles, encodes the target and splits the rows."""
     columns = assign_roles(version, spec)
     targets = tuple(_target_column(version, name, columns) for name in spec.target)
     target_values = [values for _, values in targets]
@@ -80,38 +78,15 @@ def prepare(version: DataVersion, spec: TrainSpec) -> Material:
         target_values if len(target_values) > 1 else target_values[0], [c.state or {} for c in target_columns]
     )
     groups = _codes(version, spec.group, labelled)
-    splits = split_rows(target, groups, _given(version, schema, labelled), task.classification, spec.seed)
+    given = _given(version, schema, labelled)
+    folded = spec.budget_s >= FOLDED_PICTURES_S or not any(column.kind == "image" for column in schema.inputs)
+    splits = split_rows(target, groups, given, task.classification, spec.seed, folded=folded)
     findings = find_for_training(version, schema, labelled, target, splits)
     schema = _without_leaks(schema, findings)
     _refuse_blockers(findings)
-    fitted = _fit_inputs(version, schema, labelled[splits.train])
-    return Material(
-        version, fitted.model_copy(update={"task": task.name}), task, labelled, target, groups, splits, findings
-    )
-
-
-def encode_side(material: Material, name: str) -> Part:
-    """One side of the split, encoded."""
-    positions = material.side(name)
-    return Part(
-        feeds=encode_columns(material.schema.inputs, material.values(positions)),
-        target=material.target[positions],
-        rows=material.rows[positions],
-        groups=material.groups_of(positions),
-    )
-
-
-def prepared_for(material: Material, spec: TrainSpec, threads: int, context: Context) -> Prepared:
-    """Train and validation, ready for a learner."""
-    parts = []
-    for name in ("train", "validation"):
-        context.stop_if_asked("preparing")
-        context.event("encoding", side=name, rows=len(material.side(name)))
-        parts.append(encode_side(material, name))
-    classification = material.task.classification
-    states = [column.state or {} for column in material.schema.targets]
-    classes = len(states[0]["levels"]) if classification else len(states)
-    return Prepared(material.schema, parts[0], parts[1], classification, classes, spec.seed, threads)
+    schema = schema.model_copy(update={"task": task.name})
+    chooses = given is not None and any(side_of(side or "") is Split.VALIDATION for side in given)
+    return Material(version, schema, task, labelled, target, groups, splits, findings, chooses)
 
 
 def assign_roles(version: DataVersion, spec: TrainSpec) -> tuple[Column, ...]:
@@ -213,15 +188,3 @@ def _refuse_blockers(findings: tuple[Finding, ...]) -> None:
     for finding in findings:
         if finding.severity is Severity.BLOCKER:
             raise SalusError(finding.code, **finding.parameters)
-
-
-def _fit_inputs(version: DataVersion, schema: Schema, rows: np.ndarray) -> Schema:
-    """Every input column with the state that its kind learns from train rows alone."""
-    options: Mapping[str, Any] = {}
-    columns = []
-    for column in schema.columns:
-        if column.role is Role.INPUT:
-            values = read_values(version, (column,), rows)[column.name]
-            column = column.model_copy(update={"state": kind_named(column.kind).fit(values, options)})
-        columns.append(column)
-    return schema.model_copy(update={"columns": tuple(columns)})

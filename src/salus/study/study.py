@@ -15,11 +15,13 @@ from salus.core.context import Context
 from salus.core.specs import TrainSpec
 from salus.data.version import DataVersion
 from salus.recipes import recipe_named
-from salus.study.fit import choose, execute
+from salus.study.judge import judge
+from salus.study.learn import learn
 from salus.study.measure import measure_bundle
 from salus.study.package import Package, draft, examples_for, publish
 from salus.study.plan import make_plan
-from salus.study.prepare import prepare, prepared_for
+from salus.study.prepare import prepare
+from salus.study.rounds import rounds_of
 
 
 def run_study(
@@ -41,14 +43,14 @@ def run_study(
         spec = _with_recipe(spec)
         material = prepare(version, spec)
         context.event("prepared", task=material.task.name, split=material.splits.how, findings=len(material.findings))
-        prepared = prepared_for(material, spec, threads, context)
-        example_rows, example_feeds = examples_for(material, spec.seed)
-        plan = make_plan(prepared, spec, context)
-        candidates, cut = execute(plan, prepared, example_feeds, folder, context)
-        best = choose(candidates)
-        package = Package(version, data_name, spec, material, plan, tuple(candidates), best, example_rows, cut)
-        context.event("measuring", learner=best.learner, rows=len(material.splits.test))
-        report = measure_bundle(draft(package, Path(scratch) / "draft"), package, prepared, context)
+        rounds = rounds_of(material, spec, threads)
+        example_rows, example_feeds = examples_for(rounds.final.schema, spec.seed)
+        plan = make_plan(rounds.final, rounds.outer, spec, material.groups is not None, context)
+        learned = learn(rounds.final, plan, spec, example_feeds, folder, context)
+        judged = judge(rounds, plan, spec, folder, context) if rounds.outer else None
+        package = Package(version, data_name, spec, material, plan, learned, example_rows)
+        context.event("measuring", learner=learned.best.learner, rows=len(material.splits.test))
+        report = measure_bundle(draft(package, Path(scratch) / "draft"), package, judged, context)
         context.event("packaging", headline=report["headline"], gate=report["gate"])
         return publish(package, report, output, signer, context)
 

@@ -1,0 +1,92 @@
+"""Several graphs as one that answers their weighted mean: of probabilities, or of numbers.
+
+Knows ONNX. Does not know how members were chosen or weighed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import onnx
+from onnx import compose, helper, numpy_helper
+
+from salus.learners.graphs import IR_VERSION, cleaned
+
+SMALLEST = 1e-9  # probabilities below this have this score
+
+
+def mixture(
+    graphs: Sequence[bytes], weights: Sequence[float], temperatures: Sequence[float | None], classification: bool
+) -> bytes:
+    """The mean of the graphs. Members of a classification give `scores` (B, K); the mean of softmax(scores / temperature) is given
+    as its logarithm, again as `scores`, so that calibration may follow. Members of a regression give `values` (B, M)."""
+    assert len(graphs) == len(weights) == len(temperatures), "one weight and one temperature a graph"
+    output = "scores" if classification else "values"
+    models = [_prefixed(graph, index) for index, graph in enumerate(graphs)]
+    nodes = [node for model in models for node in model.graph.node]
+    initialisers = [tensor for model in models for tensor in model.graph.initializer]
+    inputs: dict[str, Any] = {}
+    for model in models:
+        for item in model.graph.input:
+            inputs.setdefault(item.name, item)
+    terms = []
+    for index, (weight, temperature) in enumerate(zip(weights, temperatures, strict=True)):
+        value = f"m{index}_{output}"
+        if classification:
+            assert temperature is not None, "members of a classification have a temperature"
+            value = _probabilities(value, index, temperature, nodes, initialisers)
+        initialisers.append(_scalar(f"mixture_weight_{index}", weight))
+        nodes.append(helper.make_node("Mul", [value, f"mixture_weight_{index}"], [f"mixture_{index}"]))
+        terms.append(f"mixture_{index}")
+    last = "mixture_mean" if classification else output
+    nodes.append(helper.make_node("Sum", terms, [last]))
+    if classification:
+        initialisers.append(_scalar("mixture_smallest", SMALLEST))
+        nodes.append(helper.make_node("Max", [last, "mixture_smallest"], ["mixture_bounded"]))
+        nodes.append(helper.make_node("Log", ["mixture_bounded"], [output]))
+    declared = onnx.ValueInfoProto()
+    declared.CopyFrom(models[0].graph.output[0])
+    declared.name = output
+    graph = helper.make_graph(nodes, "salus", list(inputs.values()), [declared], initialisers)
+    return cleaned(helper.make_model(graph, opset_imports=_opsets(models), ir_version=IR_VERSION))
+
+
+def mixed_scores(
+    scores: Sequence[np.ndarray], weights: Sequence[float], temperatures: Sequence[float | None], classification: bool
+) -> np.ndarray:
+    """The same in numpy: the scores (B, K), or the values (B, M), of the mixture."""
+    if not classification:
+        return np.asarray(sum(weight * values for weight, values in zip(weights, scores, strict=True)))
+    total = np.zeros_like(np.asarray(scores[0], dtype=np.float64))
+    for weight, of_member, temperature in zip(weights, scores, temperatures, strict=True):
+        scaled = np.asarray(of_member, dtype=np.float64) / (temperature or 1.0)
+        grown = np.exp(scaled - scaled.max(axis=1, keepdims=True))
+        total += weight * grown / grown.sum(axis=1, keepdims=True)
+    return np.asarray(np.log(np.maximum(total, SMALLEST)))
+
+
+def _prefixed(graph: bytes, index: int) -> Any:
+    model = onnx.load_model_from_string(graph)
+    return compose.add_prefix(model, f"m{index}_", rename_inputs=False)
+
+
+def _probabilities(value: str, index: int, temperature: float, nodes: list[Any], initialisers: list[Any]) -> str:
+    initialisers.append(_scalar(f"mixture_temperature_{index}", temperature))
+    nodes.append(helper.make_node("Div", [value, f"mixture_temperature_{index}"], [f"mixture_scaled_{index}"]))
+    nodes.append(helper.make_node("Softmax", [f"mixture_scaled_{index}"], [f"mixture_shares_{index}"], axis=1))
+    return f"mixture_shares_{index}"
+
+
+def _scalar(name: str, value: float) -> Any:
+    return numpy_helper.from_array(np.asarray(value, dtype=np.float32), name)
+
+
+def _opsets(models: Sequence[Any]) -> list[Any]:
+    """One version a domain: members are all written here, for the same versions."""
+    found: dict[str, int] = {}
+    for model in models:
+        for item in model.opset_import:
+            assert found.setdefault(item.domain, item.version) == item.version, "members are of one version"
+    return [helper.make_opsetid(domain, version) for domain, version in sorted(found.items())]

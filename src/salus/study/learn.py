@@ -1,0 +1,122 @@
+"""The whole way from a lesson to a model: every fit of the plan, the trials after them, the choice, the calibrated graph.
+
+It is walked once for the model that is given away, and once more for every fold of rows that judge, so that nothing that was
+chosen, tuned or calibrated ever saw the rows that judge it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from salus.core.context import Context
+from salus.core.specs import TrainSpec
+from salus.evaluation.calibrate import fit_calibration
+from salus.learners.calibration_graph import add_calibration
+from salus.learners.mixture import mixed_scores, mixture
+from salus.study.choose import Choice, choose, scores_together
+from salus.study.fit import Candidate, Member, held_out, member
+from salus.study.lesson import Lesson
+from salus.study.tune import ask
+
+GUARD = 1.5  # times the budget: after this the rest of the plan is skipped and the run is marked cut
+
+
+@dataclass(frozen=True)
+class Learned:
+    """A model and how it came to be. `graph`: raw scores (or values) of all members together, without calibration;
+    `example_answers`: what the members' own libraries say to the examples, likewise. `held_scores`: of the rows held out."""
+
+    lesson: Lesson
+    candidates: tuple[Candidate, ...]
+    choice: Choice
+    members: tuple[Member, ...]
+    graph: bytes
+    calibration: dict[str, Any] | None
+    held_scores: np.ndarray
+    example_answers: np.ndarray
+    cut: bool
+
+    @property
+    def best(self) -> Candidate:
+        """The member that weighs most."""
+        return max(self.choice.members, key=lambda pair: pair[1])[0]
+
+    def calibrated(self) -> bytes:
+        """The graph that answers."""
+        return add_calibration(self.graph, self.calibration)
+
+
+def learn(
+    lesson: Lesson,
+    plan: Mapping[str, Any],
+    spec: TrainSpec,
+    example_feeds: Mapping[str, np.ndarray],
+    folder: Path,
+    context: Context,
+) -> Learned:
+    """Executes the plan on a lesson."""
+    candidates, cut = _execute(lesson, plan, spec, example_feeds, folder, context)
+    choice = choose(candidates, lesson, spec.max_latency_ms, ensemble=spec.recipe is None)
+    members = tuple(member(candidate, lesson, example_feeds, folder, context) for candidate, _ in choice.members)
+    weights = [weight for _, weight in choice.members]
+    temperatures = [candidate.temperature for candidate, _ in choice.members]
+    held_scores = scores_together(choice.members, lesson.classification)
+    graph, answers = members[0].graph, members[0].example_answers
+    if len(members) > 1:
+        graph = mixture([one.graph for one in members], weights, temperatures, lesson.classification)
+        of_members = [one.example_answers for one in members]
+        answers = mixed_scores(of_members, weights, temperatures, lesson.classification) if answers.size else answers
+    calibration = None
+    if lesson.classification:
+        calibration = fit_calibration(held_scores, lesson.held_target, lesson.held_groups)
+    return Learned(lesson, tuple(candidates), choice, members, graph, calibration, held_scores, answers, cut)
+
+
+def _execute(
+    lesson: Lesson,
+    plan: Mapping[str, Any],
+    spec: TrainSpec,
+    example_feeds: Mapping[str, np.ndarray],
+    folder: Path,
+    context: Context,
+) -> tuple[list[Candidate], bool]:
+    """Every candidate of the plan, and whether the clock cut it."""
+    candidates: list[Candidate] = []
+    trials = [(trial["learner"], number) for trial in plan["trials"] for number in range(trial["count"])]
+    for place in range(len(plan["fits"]) + len(trials)):
+        if candidates and _late(lesson, place, plan, context):
+            context.event("cut", lesson=lesson.name, skipped=len(plan["fits"]) + len(trials) - place)
+            return candidates, True
+        entry = _entry(place, trials, candidates, plan, spec)
+        candidates.append(held_out(place, entry, lesson, example_feeds, folder, context))
+    return candidates, False
+
+
+def _late(lesson: Lesson, place: int, plan: Mapping[str, Any], context: Context) -> bool:
+    """Whether the guard ends the plan here; what it once said holds after a kill."""
+    name = f"cut-{lesson.name}-{place}"
+    if context.recall(name) is not None:
+        return True
+    if context.recall(f"fit-{lesson.name}-{place}") is not None or context.elapsed_s() <= GUARD * plan["budget_s"]:
+        return False
+    context.remember(name, True)
+    return True
+
+
+def _entry(
+    place: int, trials: list[tuple[str, int]], candidates: list[Candidate], plan: Mapping[str, Any], spec: TrainSpec
+) -> dict[str, Any]:
+    """What is fitted at this place: the plan's fits, then trials. A trial's config is asked for in the light of those before, or,
+    where outer folds repeat the plan, drawn at random."""
+    if place < len(plan["fits"]):
+        return dict(plan["fits"][place])
+    learner, number = trials[place - len(plan["fits"])]
+    of_learner = [candidate for candidate in candidates if candidate.learner == learner]
+    told = [] if plan["outer_folds"] else [(candidate.config, candidate.loss) for candidate in of_learner]
+    base = next(fit["config"] for fit in plan["fits"] if fit["learner"] == learner)
+    return {"learner": learner, "config": ask(learner, base, spec.options, told, plan["seed"], number)}
