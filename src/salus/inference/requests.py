@@ -19,7 +19,7 @@ from salus.data.kinds.base import Kind, Values
 from salus.inference.plans import CategoryPlan, NumberPlan
 
 MAX_DIFFERENCES = 20
-WRONG_TYPE = frozenset({"not_a_number", "not_a_category", "not_a_series"})
+WRONG_TYPE = frozenset({"not_a_number", "not_a_category", "not_a_series", "not_a_time", "not_a_text"})
 
 
 @dataclass(frozen=True)

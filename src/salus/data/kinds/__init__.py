@@ -11,6 +11,8 @@ from salus.data.kinds.base import Kind
 KINDS: dict[str, str] = {
     "number": "salus.data.kinds.number:Number",
     "category": "salus.data.kinds.category:Category",
+    "time": "salus.data.kinds.time:Time",
+    "text": "salus.data.kinds.text:Text",
     "image": "salus.data.kinds.image:Image",
     "series": "salus.data.kinds.series:Series",
 }

@@ -52,7 +52,8 @@ class Kind(ABC):
     def join(self, encoded: Mapping[str, Arrays], states: Mapping[str, State]) -> Arrays:
         """The graph feeds made of all columns of this kind together (column name -> what `encode` gave).
 
-        Axis 0 is rows. number: `numbers` float32 (B, N). category: `categories` int64 (B, M).
+        Axis 0 is rows. number: `numbers` float32 (B, N). category: `categories` int64 (B, M). time: `times` float32 (B, P), the parts of
+        every column and their differences. text: `texts` int64 (B, columns, L), numbers of n-grams, 0 where there are no more.
         image: `image_<i>` uint8 (B, H, W, C) for the i-th image column, `image_0` first. series: `series` float32 (W, C, T) windows and `series_rows`
         float32 (B, W), which averages windows into rows.
         """

@@ -1,0 +1,94 @@
+"""Texts: which columns are taken for texts, and that their n-grams are fixed numbers."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from salus.data.kinds import kind_named
+from salus.data.kinds.base import Kind
+from salus.data.kinds.text import BUCKETS, gram_ids
+from salus.testing.kind import KindContract
+
+
+class TestText(KindContract):
+    def kind(self) -> Kind:
+        return kind_named("text")
+
+    def good(self) -> list[Any]:
+        return [
+            "the knee hurts when running",
+            None,
+            "",
+            "no pain at all today",
+            "The knee  hurts!",
+            "slept badly, again",
+        ]
+
+    def bad(self) -> list[Any]:
+        return [3, True, ["a"], {"text": "a"}]
+
+
+class TestChineseText(TestText):
+    def good(self) -> list[Any]:
+        return [
+            "服务员的态度很好，房间干净",
+            None,
+            "送餐太慢了，菜都凉了！",
+            "味道不错，下次还来",
+            "位置偏僻不好找",
+            "早餐很丰富",
+        ]
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        ["a", "b", "c"],
+        ["Never married", "Never married", "Divorced or so"] * 20,
+        ["P-1001", "P-1002", "P-1003"],
+        ["1 2 3", None, 4],
+        [b"bytes of something else"],
+        ["some college but no degree", "high school graduate or so"] * 50,
+    ],
+)
+def test_labels_and_ids_are_no_texts(values: list[Any]) -> None:
+    assert kind_named("text").recognise(values) == 0.0
+
+
+def test_n_grams_are_the_same_on_every_machine() -> None:
+    assert gram_ids("Good dog", BUCKETS, 9).tolist() == [20115, 14718, 7411]
+    assert gram_ids("ＧＯＯＤ  dog", BUCKETS, 9).tolist() == gram_ids("good dog", BUCKETS, 9).tolist()
+    assert len(gram_ids("很好吃", BUCKETS, 99)) == 3 + 2 + 1
+    assert gram_ids("good good good", BUCKETS, 9).tolist()[0] == 20115
+
+
+@given(st.text(st.characters(codec=None), max_size=200), st.integers(1, 50))
+def test_any_text_has_numbers_in_range(text: str, most: int) -> None:
+    ids = gram_ids(text, BUCKETS, most)
+    assert len(ids) <= most and len(set(ids.tolist())) == len(ids)
+    assert not len(ids) or (ids.min() >= 1 and ids.max() <= BUCKETS)
+
+
+def test_two_columns_share_one_feed() -> None:
+    kind = kind_named("text")
+    raws = {"a": ["one two three four", None], "b": ["x", "y z"]}
+    states = {name: kind.fit(values, {}) for name, values in raws.items()}
+    texts = kind.join({name: kind.encode(raws[name], states[name]) for name in raws}, states)["texts"]
+    assert texts.shape == (2, 2, 7) and texts.dtype == np.int64
+    assert texts[1, 0].tolist() == [0] * 7 and (texts[0, 1] > 0).sum() == 1
+
+
+def test_many_short_texts_take_seconds_not_minutes() -> None:
+    words = [f"word{number}" for number in range(500)]
+    generator = np.random.default_rng(0)
+    texts = [" ".join(generator.choice(words, 9)) for _ in range(5000)]
+    kind = kind_named("text")
+    started = time.monotonic()
+    kind.encode(texts, kind.fit(texts, {}))
+    assert time.monotonic() - started < 5.0  # 60,000 in the time of a coffee, also on a busy machine
