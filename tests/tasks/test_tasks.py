@@ -26,6 +26,14 @@ class TestClassification(TaskContract):
         return np.eye(3, dtype=np.float32)[target]
 
 
+class TestClassificationWithADecision(TestClassification):
+    """A threshold and abstention keep the contract."""
+
+    def targets(self) -> tuple[Any, list[dict[str, Any]], list[str]]:
+        decided = {"threshold": {"level": "b", "probability": 0.3}, "abstain_below": 0.6}
+        return ["b", "a", "c", "a"], [{"levels": ["a", "b", "c"], **decided}], ["kind"]
+
+
 class TestRegression(TaskContract):
     def task(self) -> Task:
         return task_named("regression")
@@ -35,6 +43,12 @@ class TestRegression(TaskContract):
 
     def right(self, target: np.ndarray) -> np.ndarray:
         return target.astype(np.float32)
+
+
+class TestRegressionWithIntervals(TestRegression):
+    def targets(self) -> tuple[Any, list[dict[str, Any]], list[str]]:
+        values, _, names = super().targets()
+        return values, [{"conformal": {"weight": 0.5}}, {"conformal": {"waist": 2.0}}], names
 
 
 def schema(inputs: list[str], target: str, levels: int) -> Schema:
@@ -66,3 +80,24 @@ def test_a_target_that_no_task_has_is_refused() -> None:
 def test_one_number_is_given_by_itself_too() -> None:
     decoded = task_named("regression").decode(np.array([[2.5]]), [{}], ["calories"])
     assert decoded == [{"values": {"calories": 2.5}, "value": 2.5}]
+
+
+def test_the_threshold_decides_the_label_and_the_unsure_have_none() -> None:
+    task = task_named("binary-classification")
+    state = {
+        "levels": ["no", "sick"],
+        "threshold": {"level": "sick", "probability": 0.2},
+        "abstain_below": 0.6,
+    }
+    raw = np.array([[0.9, 0.1], [0.82, 0.18], [0.78, 0.22], [0.3, 0.7]])
+    decoded = task.decode(raw, [state], ["y"])
+    assert [item["label"] for item in decoded] == ["no", None, None, "sick"]
+    assert [item["abstained"] for item in decoded] == [False, True, True, False]
+    assert decoded[1]["probability"] == 0.82 and decoded[2]["probability"] == 0.22
+    schema = task.output_schema([state], ["y"])
+    assert None in schema["properties"]["label"]["enum"] and "0.2" in schema["properties"]["label"]["description"]
+
+
+def test_numbers_are_given_with_their_interval() -> None:
+    (answer,) = task_named("regression").decode(np.array([[2.5]]), [{"conformal": {"calories": 1.0}}], ["calories"])
+    assert answer == {"values": {"calories": 2.5}, "value": 2.5, "low": {"calories": 1.5}, "high": {"calories": 3.5}}

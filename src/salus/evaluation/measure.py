@@ -11,15 +11,18 @@ from typing import Any
 import numpy as np
 
 from salus.core.errors import SalusError
+from salus.evaluation.compare import versus
+from salus.evaluation.decisions import abstention, conformal, decision
 from salus.evaluation.intervals import Resampling
-from salus.evaluation.metrics import HIGHER_IS_BETTER, score, softmax
+from salus.evaluation.metrics import HIGHER_IS_BETTER, METRICS, one_hot, score, softmax
 from salus.evaluation.reliability import reliability
+from salus.evaluation.subgroups import subgroups
 from salus.tasks.base import Task
+from salus.tasks.classification import label_codes
 
 ANSWER_BINS = 10
 LEAST_ROWS_A_BIN = 5
 MOST_PEOPLE = 500
-MOST_LEVELS = 12
 
 
 def measure(
@@ -31,20 +34,28 @@ def measure(
     groups: np.ndarray | None,
     baseline: np.ndarray,
     seed: int,
-    subsets: Mapping[str, Sequence[str | None]] | None = None,
+    columns: Mapping[str, Sequence[Any] | np.ndarray] | None = None,
+    overlap: np.ndarray | None = None,
+    before: np.ndarray | None = None,
+    before_name: str = "",
 ) -> dict[str, Any]:
-    """Metrics with intervals beside the do-nothing baseline; classes and calibration, or how far numbers are off; people; subsets.
+    """Metrics with intervals beside the do-nothing baseline; classes and calibration, or how far numbers are off; people; decisions;
+    subgroups; the rows that also lie in train left out; an earlier version on the same rows.
 
     target: codes (B,) or numbers (B, M). raw: what the graph gave: `probabilities` and `scores` (B, K), or `values` (B, M).
+    states: of the targets, with the decisions that `task.decode` reads (`threshold`, `abstain_below`, `conformal`).
     groups: codes (B,) of people, over whom intervals are taken. baseline: the one answer of doing nothing.
-    subsets: column -> its level for every row (sex, site, device): each level is measured by itself.
+    columns: column -> values of the test rows (texts or numbers), whose levels and quarters are measured by themselves.
+    overlap: positions of test rows that also lie in train. before: probabilities or values that an earlier version gives.
     """
     answers = _checked(np.asarray(raw[task.output], dtype=np.float64), names)
     nothing = np.tile(baseline, (len(target), 1))
     resampling = Resampling(target, groups, seed)
-    metrics = {name: resampling.interval(name, answers) for name in task.metrics}
+    labels = _label_answers(task, answers, states)
+    metrics = {name: resampling.interval(name, _for(name, answers, labels)) for name in task.metrics}
     of_nothing = {name: resampling.interval(name, nothing) for name in task.metrics}
     main = task.metrics[0]
+    said = _for(main, answers, labels)
     report: dict[str, Any] = {
         "task": task.name,
         "headline": {
@@ -61,12 +72,48 @@ def measure(
         "confusion": None,
         "calibration": None,
         "per_class": [],
-        "people": None if groups is None else _people(main, answers, target, groups),
-        "subsets": _subsets(main, answers, target, groups, seed, subsets or {}),
+        "people": None if groups is None else _people(main, said, target, groups),
+        "subgroups": subgroups(main, said, target, columns, groups, seed) if columns else None,
+        "without_overlap": _without(task, answers, labels, target, groups, seed, overlap),
+        "versus": None,
     }
+    if before is not None:
+        report["versus"] = versus(task, answers, before, target, groups, seed, before_name)
     if task.classification:
-        return report | _of_classes(answers, np.asarray(raw["scores"]), target, list(states[0]["levels"]), groups, seed)
-    return report | _of_numbers(task, answers, target, names, groups, seed)
+        return report | _of_classes(answers, np.asarray(raw["scores"]), target, states[0], resampling, groups, seed)
+    return report | _of_numbers(task, answers, target, states, names, resampling, groups, seed)
+
+
+def _label_answers(task: Task, answers: np.ndarray, states: Sequence[Mapping[str, Any]]) -> np.ndarray | None:
+    """(B, K) of 0 and 1: the labels that a threshold decides; None where the most probable one is said."""
+    if not task.classification or not states[0].get("threshold"):
+        return None
+    return one_hot(label_codes(answers, states[0]), answers.shape[1])
+
+
+def _for(name: str, answers: np.ndarray, labels: np.ndarray | None) -> np.ndarray:
+    """What a metric looks at: the labels as they are said, or the probabilities."""
+    return labels if labels is not None and METRICS[name].of_labels else answers
+
+
+def _without(
+    task: Task,
+    answers: np.ndarray,
+    labels: np.ndarray | None,
+    target: np.ndarray,
+    groups: np.ndarray | None,
+    seed: int,
+    overlap: np.ndarray | None,
+) -> dict[str, Any] | None:
+    """The same answers scored without the test rows that the model may have learned by heart."""
+    if overlap is None or not len(overlap) or len(overlap) >= len(target):
+        return None
+    keep = np.ones(len(target), dtype=bool)
+    keep[overlap] = False
+    resampling = Resampling(target[keep], None if groups is None else groups[keep], seed)
+    metrics = {name: resampling.interval(name, _for(name, answers, labels)[keep]) for name in task.metrics}
+    found = {name: item.model_dump() for name, item in metrics.items()}
+    return {"rows": int(keep.sum()), "left_out": int((~keep).sum()), "metrics": found}
 
 
 def confusion(said: np.ndarray, target: np.ndarray, classes: int) -> np.ndarray:
@@ -94,9 +141,16 @@ def _checked(answers: np.ndarray, names: Sequence[str]) -> np.ndarray:
 
 
 def _of_classes(
-    answers: np.ndarray, scores: np.ndarray, target: np.ndarray, levels: list[str], groups: np.ndarray | None, seed: int
+    answers: np.ndarray,
+    scores: np.ndarray,
+    target: np.ndarray,
+    state: Mapping[str, Any],
+    resampling: Resampling,
+    groups: np.ndarray | None,
+    seed: int,
 ) -> dict[str, Any]:
-    counts = confusion(answers.argmax(axis=1), target, len(levels))
+    levels = list(state["levels"])
+    counts = confusion(label_codes(answers, state), target, len(levels))
     return {
         "confusion": {"levels": levels, "counts": counts.tolist()},
         "per_class": per_class(counts, levels),
@@ -104,21 +158,30 @@ def _of_classes(
             "before": reliability(softmax(scores), target, groups, seed),
             "after": reliability(answers, target, groups, seed),
         },
+        "decision": decision(answers, target, state, resampling),
+        "abstention": abstention(answers, target, state, resampling),
     }
 
 
 def _of_numbers(
-    task: Task, answers: np.ndarray, target: np.ndarray, names: Sequence[str], groups: np.ndarray | None, seed: int
+    task: Task,
+    answers: np.ndarray,
+    target: np.ndarray,
+    states: Sequence[Mapping[str, Any]],
+    names: Sequence[str],
+    resampling: Resampling,
+    groups: np.ndarray | None,
+    seed: int,
 ) -> dict[str, Any]:
-    found: dict[str, Any] = {"answers": []}
+    found: dict[str, Any] = {"answers": [], "conformal": conformal(answers, target, states, names, resampling)}
     if len(names) > 1:
         found["per_target"] = []
     for i, name in enumerate(names):
         said, true = answers[:, [i]], target[:, [i]]
         found["answers"].append({"target": name, "bins": _answer_bins(said[:, 0], true[:, 0])})
         if len(names) > 1:
-            resampling = Resampling(true, groups, seed)
-            figures = {metric: resampling.interval(metric, said).model_dump() for metric in task.metrics}
+            of_target = Resampling(true, groups, seed)
+            figures = {metric: of_target.interval(metric, said).model_dump() for metric in task.metrics}
             found["per_target"].append({"target": name, **figures})
     return found
 
@@ -139,23 +202,3 @@ def _people(main: str, answers: np.ndarray, target: np.ndarray, groups: np.ndarr
     parts = np.split(np.argsort(codes, kind="stable"), np.cumsum(np.bincount(codes))[:-1])
     scores = [score(main, answers[part], target[part]) for part in parts[:MOST_PEOPLE]]
     return {"metric": main, "count": count, "scores": sorted(scores, reverse=not HIGHER_IS_BETTER[main])}
-
-
-def _subsets(
-    main: str,
-    answers: np.ndarray,
-    target: np.ndarray,
-    groups: np.ndarray | None,
-    seed: int,
-    subsets: Mapping[str, Sequence[str | None]],
-) -> list[dict[str, Any]]:
-    table = []
-    for column, levels in subsets.items():
-        of_rows = np.array(["" if level is None else level for level in levels], dtype=object)
-        names, counts = np.unique(of_rows.astype(str), return_counts=True)
-        for name in names[np.argsort(-counts, kind="stable")][:MOST_LEVELS].tolist():
-            rows = np.flatnonzero(of_rows == name)
-            of_groups = None if groups is None else groups[rows]
-            found = Resampling(target[rows], of_groups, seed).interval(main, answers[rows])
-            table.append({"column": column, "level": name, "rows": len(rows), "metric": main, **found.model_dump()})
-    return table

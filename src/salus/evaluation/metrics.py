@@ -16,11 +16,13 @@ PROBABILITY_FLOOR = 1e-7
 
 
 class Metric(ABC):
-    """A metric that is a function of sums. bounded: lies in 0 to 1. balanced: a rare class weighs as much as a common one."""
+    """A metric that is a function of sums. bounded: lies in 0 to 1. balanced: a rare class weighs as much as a common one.
+    of_labels: asks only which label is said, so that it follows a threshold."""
 
     higher_is_better: ClassVar[bool] = True
     bounded: ClassVar[bool] = True
     balanced: ClassVar[bool] = False
+    of_labels: ClassVar[bool] = False
 
     @abstractmethod
     def statistics(self, raw: np.ndarray, target: np.ndarray) -> np.ndarray:
@@ -34,6 +36,8 @@ class Metric(ABC):
 class Accuracy(Metric):
     """Share of rows whose most probable label is the true one."""
 
+    of_labels = True
+
     def statistics(self, raw: np.ndarray, target: np.ndarray) -> np.ndarray:
         return np.stack([raw.argmax(axis=1) == target, np.ones(len(target))], axis=1).astype(np.float64)
 
@@ -45,6 +49,7 @@ class BalancedAccuracy(Metric):
     """Mean over the classes that occur of the share of their rows that are right."""
 
     balanced = True
+    of_labels = True
 
     def statistics(self, raw: np.ndarray, target: np.ndarray) -> np.ndarray:
         true_BK = one_hot(target, raw.shape[1])
@@ -60,6 +65,7 @@ class MacroF1(Metric):
     """Mean over the classes that occur (in truth or prediction) of 2 TP / (true + predicted)."""
 
     balanced = True
+    of_labels = True
 
     def statistics(self, raw: np.ndarray, target: np.ndarray) -> np.ndarray:
         classes = raw.shape[1]

@@ -1,6 +1,8 @@
 """Classification of tables, pictures and recordings: one label of a known set, with a probability for each.
 
 Knows how labels become codes and probabilities become labels. Does not know how they were learned.
+A state may say how labels are decided: `threshold` {"level", "probability"}: that level is said from this probability on;
+`abstain_below`: answers that are less sure than this have no label.
 """
 
 from __future__ import annotations
@@ -40,25 +42,52 @@ class Classification(Task):
     def decode(
         self, raw: np.ndarray, states: Sequence[Mapping[str, Any]], names: Sequence[str]
     ) -> list[dict[str, Any]]:
-        levels = states[0]["levels"]
-        best = raw.argmax(axis=1).tolist()
-        return [
+        state, rounded = states[0], np.round(raw.astype(np.float64), 6).tolist()
+        levels, codes = state["levels"], label_codes(raw, state).tolist()
+        answers: list[dict[str, Any]] = [
             {"label": levels[code], "probability": row[code], "probabilities": dict(zip(levels, row, strict=True))}
-            for code, row in zip(best, np.round(raw.astype(np.float64), 6).tolist(), strict=True)
+            for code, row in zip(codes, rounded, strict=True)
         ]
+        if (least := state.get("abstain_below")) is not None:
+            for answer, sure in zip(answers, sureness(raw, state).tolist(), strict=True):
+                answer["abstained"] = sure < least
+                answer["label"] = None if answer["abstained"] else answer["label"]
+        return answers
 
     def output_schema(self, states: Sequence[Mapping[str, Any]], names: Sequence[str]) -> dict[str, Any]:
         share = {"type": "number", "minimum": 0, "maximum": 1}
         levels = list(states[0]["levels"])
-        return {
-            "type": "object",
-            "properties": {
-                "label": {"type": "string", "enum": levels},
-                "probability": share,
-                "probabilities": {"type": "object", "properties": {level: share for level in levels}},
-            },
-            "required": ["label", "probability", "probabilities"],
-        }
+        label: dict[str, Any] = {"type": "string", "enum": levels}
+        probabilities = {"type": "object", "properties": {level: share for level in levels}}
+        properties: dict[str, Any] = {"label": label, "probability": share, "probabilities": probabilities}
+        if threshold := states[0].get("threshold"):
+            label["description"] = f"'{threshold['level']}' from a probability of {threshold['probability']:.6g} on"
+        if (least := states[0].get("abstain_below")) is not None:
+            label |= {"type": ["string", "null"], "enum": [*levels, None]}
+            properties["abstained"] = {"type": "boolean", "description": f"true where it is less sure than {least:.6g}"}
+        return {"type": "object", "properties": properties, "required": list(properties)}
+
+
+def label_codes(raw: np.ndarray, state: Mapping[str, Any]) -> np.ndarray:
+    """The code (B,) of the label that is said: the most probable one, or as the state's threshold decides."""
+    threshold = state.get("threshold")
+    if not threshold:
+        return np.asarray(raw.argmax(axis=1))
+    code = list(state["levels"]).index(threshold["level"])
+    others = np.where(np.arange(raw.shape[1]) == code, -1.0, raw).argmax(axis=1)
+    return np.where(raw[:, code] >= threshold["probability"], code, others)
+
+
+def sureness(raw: np.ndarray, state: Mapping[str, Any]) -> np.ndarray:
+    """How sure a label is (B,), 0.5 to 1 for two classes: its probability; with a threshold how far the probability is from it, where
+    at the threshold is 0.5 and at the end 1."""
+    threshold = state.get("threshold")
+    if not threshold or raw.shape[1] != 2:
+        return np.asarray(raw.max(axis=1), dtype=np.float64)
+    said = raw[:, list(state["levels"]).index(threshold["level"])].astype(np.float64)
+    at = float(threshold["probability"])
+    above, below = (said - at) / max(1 - at, 1e-9), (at - said) / max(at, 1e-9)
+    return np.asarray(0.5 + 0.5 * np.clip(np.where(said >= at, above, below), 0, 1))
 
 
 class BinaryClassification(Classification):

@@ -1,4 +1,7 @@
-"""Regression: one or several numbers. Raw output: `values` (B, M) in the units of the targets."""
+"""Regression: one or several numbers. Raw output: `values` (B, M) in the units of the targets.
+
+A state may hold `conformal` {name: half width}: then every answer says between which numbers the truth lies, as often as was measured.
+"""
 
 from __future__ import annotations
 
@@ -29,14 +32,27 @@ class Regression(Task):
     def decode(
         self, raw: np.ndarray, states: Sequence[Mapping[str, Any]], names: Sequence[str]
     ) -> list[dict[str, Any]]:
+        widths = {name: half for state in states for name, half in (state.get("conformal") or {}).items()}
         answers: list[dict[str, Any]] = []
         for row in raw.astype(np.float64).tolist():
-            answer: dict[str, Any] = {"values": dict(zip(names, row, strict=True))}
+            values = dict(zip(names, row, strict=True))
+            answer: dict[str, Any] = {"values": values}
             if len(row) == 1:
                 answer["value"] = row[0]
+            if widths:
+                answer["low"] = {name: values[name] - half for name, half in widths.items()}
+                answer["high"] = {name: values[name] + half for name, half in widths.items()}
             answers.append(answer)
         return answers
 
     def output_schema(self, states: Sequence[Mapping[str, Any]], names: Sequence[str]) -> dict[str, Any]:
-        values = {"type": "object", "properties": {name: {"type": "number"} for name in names}, "required": list(names)}
-        return {"type": "object", "properties": {"values": values, "value": {"type": "number"}}, "required": ["values"]}
+        properties: dict[str, Any] = {"values": _numbers(names), "value": {"type": "number"}}
+        widths = [name for state in states for name in (state.get("conformal") or {})]
+        if widths:
+            properties |= {"low": _numbers(widths), "high": _numbers(widths)}
+        required = [name for name in properties if name != "value"]
+        return {"type": "object", "properties": properties, "required": required}
+
+
+def _numbers(names: Sequence[str]) -> dict[str, Any]:
+    return {"type": "object", "properties": {name: {"type": "number"} for name in names}, "required": list(names)}

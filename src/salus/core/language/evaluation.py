@@ -17,6 +17,13 @@ MESSAGES = {
         "Train again with other options or another learner; look for extreme values in the data.",
         "请换用其他选项或学习器重新训练，并检查数据中的极端值。",
     ),
+    "threshold_one_class": Message(
+        422,
+        "{where}: a threshold is chosen where both labels occur; {found} of {expected} held-out rows have this one.",
+        "{where}：选择阈值需要两种标签都出现；{expected} 行保留数据中有 {found} 行为该标签。",
+        "Add rows with the other label, or ask for costs instead.",
+        "请加入另一种标签的行，或改为指定代价。",
+    ),
     "gate_better_here": Message(
         409,
         "Better than doing nothing on these {found}; there are too few of them to say more.",
