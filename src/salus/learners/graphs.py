@@ -45,6 +45,13 @@ class GraphBuilder:
         self._nodes.append(helper.make_node(operator, list(inputs), [name], name=name, domain=domain, **attributes))
         return name
 
+    def several(self, operator: str, outputs: int, *inputs: str, **attributes: Any) -> list[str]:
+        """One operator with several outputs."""
+        name = f"{self._prefix}{operator.lower()}_{len(self._nodes)}"
+        names = [f"{name}_{output}" for output in range(outputs)]
+        self._nodes.append(helper.make_node(operator, list(inputs), names, name=name, **attributes))
+        return names
+
     def each(self, items: str, shape: tuple[int, ...], width: int, work: Callable[[GraphBuilder, str], str]) -> str:
         """`work` on one item of axis 0 after the other, so that memory does not grow with their number.
 
