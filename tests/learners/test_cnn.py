@@ -11,12 +11,14 @@ import pytest
 
 pytest.importorskip("torch")
 
+import torch
 from learner_pictures import prepared
 
 from salus.core.context import Context
 from salus.core.errors import SalusError
-from salus.learners.base import Prepared
+from salus.learners.base import Part, Prepared
 from salus.learners.cnn import Cnn, CnnConfig
+from salus.learners.networks.fast import FastNetwork
 from salus.learners.pictures import flips_hurt
 from salus.recipes import recipe_named
 from salus.testing.learner import LearnerContract, Stopping, answers_of
@@ -77,7 +79,14 @@ def test_a_small_picture_is_refused_by_the_recipe() -> None:
 
 
 def test_a_fit_that_runs_away_is_refused() -> None:
-    options = QUICK | {"learning_rate": 10.0, "ema": 0.0, "schedule": "constant", "steps": 30, "optimiser": "sgd"}
+    options = QUICK | {
+        "patience": 0,
+        "learning_rate": 10.0,
+        "ema": 0.0,
+        "schedule": "constant",
+        "steps": 30,
+        "optimiser": "sgd",
+    }
     with pytest.raises(SalusError) as caught:
         Cnn(CnnConfig(**options)).fit(prepared(classification=False, rows=60), Context())
     assert caught.value.code == "network_diverged"
@@ -120,3 +129,87 @@ def test_a_graph_does_not_tell_where_it_was_made(tmp_path: Path) -> None:
     graph = (tmp_path / "graph.onnx").read_bytes()
     for word in (b".py", b"site-packages", str(tmp_path).encode(), b"BatchNormalization", b"torch"):
         assert word not in graph
+
+
+def test_it_ends_early_with_the_best_weights_where_more_steps_do_not_help() -> None:
+    problem = prepared(rows=60)
+    noise = replace(problem.validation, target=problem.validation.target[::-1].copy())
+    options = QUICK | {"steps": 400, "patience": 3, "label_smoothing": 0.0, "schedule": "constant"}
+    fitted = Cnn(CnnConfig(**options)).fit(replace(problem, validation=noise), Context())
+    losses = dict(map(tuple, fitted.details["checks"]))
+    assert fitted.details["steps_done"] < 400
+    assert losses[fitted.details["best_step"]] == min(losses.values())
+    assert fitted.refit == {"last_step": fitted.details["best_step"]}
+    again = Cnn(CnnConfig(**options | fitted.refit)).fit(replace(problem, validation=noise), Context())
+    feeds = problem.validation.feeds
+    assert np.array_equal(again.raw(feeds), fitted.raw(feeds))
+
+
+def test_without_rows_held_out_all_steps_are_done() -> None:
+    problem = prepared(rows=40)
+    none = Part({"image_0": problem.validation.feeds["image_0"][:0]}, problem.validation.target[:0], np.zeros(0, int))
+    fitted = Cnn(CnnConfig(**QUICK)).fit(replace(problem, validation=none), Context())
+    assert fitted.details["steps_done"] == QUICK["steps"]
+    assert "checks" not in fitted.details
+    assert fitted.refit == {}
+
+
+def test_short_memory_is_met_with_pieces_of_batches_and_remembered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain, told = FastNetwork.forward, list[dict[str, Any]]()
+
+    def narrow(self: FastNetwork, x_BCHW: torch.Tensor) -> torch.Tensor:
+        if len(x_BCHW) > 10 and self.training:
+            raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 4 bytes.")
+        return plain(self, x_BCHW)
+
+    def listen(name: str, fields: dict[str, Any]) -> None:
+        if name == "smaller_batches":
+            told.append(fields)
+
+    monkeypatch.setattr(FastNetwork, "forward", narrow)
+    problem, learner = prepared(rows=64), Cnn(CnnConfig(**QUICK | {"steps": 4}))
+    fitted = learner.fit(problem, Context(tmp_path, listen))
+    assert [fields["rows"] for fields in told] == [16, 8]
+    assert fitted.details["pieces"] == 4
+    monkeypatch.setattr(FastNetwork, "forward", plain)
+    again = learner.fit(problem, Context(tmp_path))
+    assert np.array_equal(again.raw(problem.validation.feeds), fitted.raw(problem.validation.feeds))
+
+
+def test_memory_that_is_too_short_for_anything_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    def never(self: FastNetwork, x_BCHW: torch.Tensor) -> torch.Tensor:
+        raise MemoryError
+
+    monkeypatch.setattr(FastNetwork, "forward", never)
+    with pytest.raises(SalusError) as caught:
+        Cnn(CnnConfig(**QUICK)).fit(prepared(rows=40), Context())
+    assert caught.value.code == "network_memory"
+
+
+@pytest.mark.parametrize("flip", ["on", "off"])
+@pytest.mark.parametrize("classification", [True, False])
+def test_it_shows_where_it_looks(flip: str, classification: bool) -> None:
+    problem = prepared(classification, rows=40, height=40, width=30)
+    fitted = Cnn(CnnConfig(**QUICK | {"steps": 5, "flip": flip, "flip_average": flip})).fit(problem, Context())
+    graph = fitted.saliency_graph()
+    assert graph is not None
+    feeds = problem.validation.feeds
+    seen = answers_of(graph, feeds)["saliency"]
+    assert seen.shape[0] == 40 and seen.ndim == 3 and seen.shape[1] > seen.shape[2] > 1
+    assert seen.min() >= 0 and seen.max() > 0
+    mirrored = answers_of(graph, {"image_0": np.ascontiguousarray(feeds["image_0"][:, :, ::-1])})["saliency"]
+    assert np.allclose(mirrored[:, :, ::-1], seen, atol=1e-3) == (flip == "on")
+
+
+def test_a_network_without_such_a_view_has_none() -> None:
+    options = RECIPE | {"steps": 1}
+    assert Cnn(CnnConfig(**options)).fit(prepared(rows=20), Context()).saliency_graph() is None
+
+
+def test_mixing_and_blanking_still_learn() -> None:
+    problem = prepared(rows=240)
+    for changes in ({"mixup": 0.2}, {"cutout": 0.3}, {"clip_norm": 1.0, "schedule": "cosine"}):
+        raw = Cnn(CnnConfig(**QUICK | changes)).fit(problem, Context()).raw(problem.validation.feeds)
+        assert np.mean(raw.argmax(axis=1) == problem.validation.target) > 0.6

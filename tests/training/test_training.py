@@ -108,11 +108,11 @@ def test_a_damaged_or_foreign_checkpoint_is_not_used(content: bytes | None, tmp_
     optimiser = make_optimiser("sgd", network, 0.0)
     path = tmp_path / "fit.safetensors"
     if content is None:
-        Checkpoint(path, "another").write(5, {}, network, optimiser, None)
+        Checkpoint(path, "another").write(5, {}, network.state_dict(), optimiser)
     else:
         path.write_bytes(content)
     before = network.weight.detach().clone()
-    assert Checkpoint(path, "mine").restore(network, optimiser, None) == (0, {})
+    assert Checkpoint(path, "mine").restore(network.state_dict(), optimiser) == (0, {})
     assert torch.equal(before, network.weight)
 
 
@@ -130,8 +130,11 @@ def test_a_checkpoint_gives_everything_back(name: str, tmp_path: Path) -> None:
     for _ in range(3):
         step(networks[0], optimisers[0])
     checkpoint = Checkpoint(tmp_path / "fit.safetensors", "key")
-    checkpoint.write(3, {"curve": [[1, 0.5]]}, networks[0], optimisers[0], averages[0])
-    assert checkpoint.restore(networks[1], optimisers[1], averages[1]) == (3, {"curve": [[1, 0.5]]})
+    held = [
+        network.state_dict() | {"mean": average.tensors[0]} for network, average in zip(networks, averages, strict=True)
+    ]
+    checkpoint.write(3, {"curve": [[1, 0.5]]}, held[0], optimisers[0])
+    assert checkpoint.restore(held[1], optimisers[1]) == (3, {"curve": [[1, 0.5]]})
     for network, optimiser in zip(networks, optimisers, strict=True):
         step(network, optimiser)
     assert torch.equal(networks[0].weight, networks[1].weight)

@@ -1,6 +1,7 @@
-"""A taught network as it answers: uint8 pixels in, raw scores or target units out; and its ONNX graph.
+"""A taught network as it answers: uint8 pixels in, raw scores or target units out; its ONNX graph, and the graph of where it looks.
 
-Knows torch's exporter. Does not know how the network was taught.
+A network that can write its own nodes (`feature_nodes`) does so; any other goes through torch's exporter. Does not know how the network
+was taught.
 """
 
 from __future__ import annotations
@@ -15,7 +16,10 @@ from torch import nn
 from torch.nn import functional
 
 from salus.learners.base import Prepared
-from salus.learners.graphs import OPSET, cleaned
+from salus.learners.deep import Goal
+from salus.learners.graphs import OPSET, GraphBuilder, cleaned
+from salus.learners.networks.fast import FastNetwork
+from salus.learners.networks.nodes import evidence_nodes, linear_nodes, plain
 
 CHUNK_ROWS = 256
 
@@ -27,47 +31,40 @@ class Answering(nn.Module):
     target_deviation: torch.Tensor
 
     def __init__(
-        self, network: nn.Module, shapes_HWC: list[tuple[int, ...]], output: str, reduction: int, flip_average: bool
+        self, network: nn.Module, shapes_HWC: list[tuple[int, ...]], goal: Goal, reduction: int, flip_average: bool
     ):
         super().__init__()
         self.network = network
         self.shapes_HWC = shapes_HWC
-        self.output = output
+        self.classification, self.classes = goal.classification, goal.classes
+        self.output = "scores" if goal.classification else "values"
         self.reduction = reduction
         self.flip_average = flip_average
+        self.register_buffer("target_mean", torch.from_numpy(goal.mean.astype(np.float32)))
+        self.register_buffer("target_deviation", torch.from_numpy(goal.deviation.astype(np.float32)))
 
     @classmethod
     def of(cls, network: nn.Module, prepared: Prepared, reduction: int, flip_average: bool) -> Answering:
         pictures = [feed for name, feed in sorted(prepared.train.feeds.items()) if name.startswith("image_")]
         folded = network.eval().folded()  # type: ignore[operator]
         assert isinstance(folded, nn.Module)
-        output = "scores" if prepared.classification else "values"
-        answering = cls(folded, [p.shape[1:] for p in pictures], output, reduction, flip_average)
-        if not prepared.classification:
-            mean, deviation = cls.target_scale(prepared)
-            answering.register_buffer("target_mean", torch.from_numpy(mean.astype(np.float32)))
-            answering.register_buffer("target_deviation", torch.from_numpy(deviation.astype(np.float32)))
+        answering = cls(folded, [p.shape[1:] for p in pictures], Goal.of(prepared), reduction, flip_average)
         for tensor in answering.parameters():  # the layout of convolutions on processors is not that of graphs
             tensor.data = tensor.data.contiguous()
         return answering.eval().requires_grad_(False)
 
-    @staticmethod
-    def target_scale(prepared: Prepared) -> tuple[np.ndarray, np.ndarray]:
-        """Mean and deviation of the train targets (M,)."""
-        target = prepared.train.target
-        return target.mean(axis=0), np.maximum(target.std(axis=0), 1e-12)
-
     def forward(self, *pictures_BHWC: torch.Tensor) -> torch.Tensor:
-        joined = pictures_BHWC[0] if len(pictures_BHWC) == 1 else torch.cat(pictures_BHWC, dim=3)
-        x_BCHW = joined.permute(0, 3, 1, 2).float()
-        if self.reduction > 1:
-            x_BCHW = functional.avg_pool2d(x_BCHW, self.reduction)
+        x_BCHW = self.seen(*pictures_BHWC)
         answer: torch.Tensor = self.network(x_BCHW)
         if self.flip_average:
             answer = (answer + self.network(torch.flip(x_BCHW, dims=[3]))) / 2
-        if self.output == "values":
-            answer = answer * self.target_deviation + self.target_mean
-        return answer
+        return answer if self.classification else answer * self.target_deviation + self.target_mean
+
+    def seen(self, *pictures_BHWC: torch.Tensor) -> torch.Tensor:
+        """What the network sees: (B, C, h, w) float32, 0 to 255."""
+        joined = pictures_BHWC[0] if len(pictures_BHWC) == 1 else torch.cat(pictures_BHWC, dim=3)
+        x_BCHW = joined.permute(0, 3, 1, 2).float()
+        return functional.avg_pool2d(x_BCHW, self.reduction) if self.reduction > 1 else x_BCHW
 
 
 def answers(answering: Answering, feeds: Mapping[str, np.ndarray]) -> np.ndarray:
@@ -78,23 +75,107 @@ def answers(answering: Answering, feeds: Mapping[str, np.ndarray]) -> np.ndarray
         for start in range(0, len(feeds[names[0]]), CHUNK_ROWS):
             chunk = [np.require(feeds[name][start : start + CHUNK_ROWS], requirements=["C", "W"]) for name in names]
             parts.append(answering(*(torch.from_numpy(picture) for picture in chunk)).numpy())
-    return np.concatenate(parts) if parts else np.zeros((0, 0), dtype=np.float32)
+    return np.concatenate(parts) if parts else np.zeros((0, answering.classes), dtype=np.float32)
 
 
 def graph_of(answering: Answering) -> bytes:
     """One ONNX file, rows free, checked, without a word about this machine."""
-    pictures = tuple(torch.zeros((2, *shape), dtype=torch.uint8) for shape in answering.shapes_HWC)
+    if not isinstance(answering.network, FastNetwork):
+        return _exported(answering, answering.output)
+    builder, network = GraphBuilder(), answering.network
+    answer = ""
+    for x in _seen_nodes(builder, answering):
+        features = network.feature_nodes(builder, x)
+        means = builder.node("Flatten", builder.node("GlobalAveragePool", features))
+        said = linear_nodes(builder, network.head, means)
+        answer = said if not answer else builder.node("Mul", builder.node("Add", answer, said), builder.constant(0.5))
+    if not answering.classification:
+        scaled = builder.node("Mul", answer, builder.constant(plain(answering.target_deviation)))
+        answer = builder.node("Add", scaled, builder.constant(plain(answering.target_mean)))
+    return builder.finish(answering.output, answer, answering.classes)
+
+
+def saliency_of(answering: Answering) -> bytes | None:
+    """Where it looks; None for a network whose head is not linear over means of features."""
+    network = answering.network
+    if not isinstance(network, FastNetwork):
+        return _exported(Looking(answering), "saliency") if hasattr(network, "features") else None
+    builder, cams = GraphBuilder(), ""
+    weights = plain(network.head.weight)[:, :, None, None]
+    for mirrored, x in enumerate(_seen_nodes(builder, answering)):
+        features = network.feature_nodes(builder, x)
+        found = builder.node("Conv", features, builder.constant(weights), kernel_shape=[1, 1])
+        cams = found if not mirrored else builder.node("Add", cams, _mirror_nodes(builder, found))
+    biased = builder.node("Add", _means(builder, cams), builder.constant(_twice(answering, network.head)))
+    flat = evidence_nodes(builder, cams, biased, answering.classes, answering.classification)
+    with torch.inference_mode():
+        shapes = [torch.zeros((1, *shape), dtype=torch.uint8) for shape in answering.shapes_HWC]
+        height, width = network.features(answering.seen(*shapes)).shape[2:]
+    places = builder.node("Reshape", flat, builder.constant([-1, height, width], np.int64))
+    return builder.finish("saliency", places, height, width)
+
+
+class Looking(nn.Module):
+    """Pictures -> saliency (B, h, w), for networks with `features` and a linear `head` over their means."""
+
+    def __init__(self, answering: Answering):
+        super().__init__()
+        self.answering = answering
+        self.shapes_HWC = answering.shapes_HWC
+
+    def forward(self, *pictures_BHWC: torch.Tensor) -> torch.Tensor:
+        network, x = self.answering.network, self.answering.seen(*pictures_BHWC)
+        head = network.head
+        assert isinstance(head, nn.Linear)
+        features_BCHW = network.features(x)  # type: ignore[operator]
+        cams_BKHW = functional.conv2d(features_BCHW, head.weight[:, :, None, None])
+        if not self.answering.classification:
+            return cams_BKHW[:, 0].abs()
+        best = (cams_BKHW.mean(dim=(2, 3)) + head.bias).argmax(dim=1)
+        chosen = functional.one_hot(best, self.answering.classes).float()
+        return functional.relu((cams_BKHW * chosen[:, :, None, None]).sum(dim=1))
+
+
+def _twice(answering: Answering, head: nn.Linear) -> np.ndarray:
+    return plain(head.bias) * (2 if answering.flip_average else 1)
+
+
+def _means(builder: GraphBuilder, value: str) -> str:
+    return builder.node("Flatten", builder.node("GlobalAveragePool", value))
+
+
+def _mirror_nodes(builder: GraphBuilder, value: str) -> str:
+    last, first, axis, step = ([-1], [-(2**31)], [3], [-1])
+    return builder.node("Slice", value, *(builder.constant(part, np.int64) for part in (last, first, axis, step)))
+
+
+def _seen_nodes(builder: GraphBuilder, answering: Answering) -> list[str]:
+    """What the network sees, and its mirror where both are asked."""
+    names = [
+        builder.feed(f"image_{index}", np.uint8, ("rows", *shape)) for index, shape in enumerate(answering.shapes_HWC)
+    ]
+    joined = names[0] if len(names) == 1 else builder.node("Concat", *names, axis=3)
+    x = builder.node("Transpose", builder.node("Cast", joined, to=1), perm=[0, 3, 1, 2])
+    if answering.reduction > 1:
+        sides = [answering.reduction] * 2
+        x = builder.node("AveragePool", x, kernel_shape=sides, strides=sides)
+    return [x, _mirror_nodes(builder, x)] if answering.flip_average else [x]
+
+
+def _exported(module: Answering | Looking, output: str) -> bytes:
+    """By torch's exporter."""
+    pictures = tuple(torch.zeros((2, *shape), dtype=torch.uint8) for shape in module.shapes_HWC)
     rows = torch.export.Dim("rows")
     with warnings.catch_warnings(), _quiet():
         warnings.simplefilter("ignore")  # the exporter's own use of what torch deprecates
         program = torch.onnx.export(
-            answering,
+            module,
             pictures,
             dynamo=True,
             external_data=False,
             opset_version=OPSET,
             input_names=[f"image_{index}" for index in range(len(pictures))],
-            output_names=[answering.output],
+            output_names=[output],
             dynamic_shapes=(tuple({0: rows} for _ in pictures),),
             verbose=False,
         )

@@ -32,5 +32,6 @@ def cifar10_keras_cnn() -> dict[str, Any]:
             "rotation_degrees": 15.0,
             "precision": "float32",
             "ema": 0.0,
+            "patience": 0,
         },
     }

@@ -14,17 +14,26 @@ from torch.nn import functional
 
 @dataclass(frozen=True)
 class Augmentation:
-    """flip: mirror left and right. shift: most share of a side to move by. rotation_degrees: most to turn by."""
+    """flip: mirror left and right. shift: most share of a side to move by. rotation_degrees: most to turn by. cutout: side of a square, as a share,
+    that is filled with `blank` (DeVries and Taylor 2017)."""
 
     flip: bool
     shift: float
     rotation_degrees: float
     seed: int
+    cutout: float = 0.0
+    blank: int = 128
 
     def apply(
         self, pixels_NHWC: torch.Tensor, rows: np.ndarray, epoch: int, generator: np.random.Generator
     ) -> torch.Tensor:
         """The pictures of `rows`, changed: (B, C, H, W), channels last in memory; uint8, or float32 0 to 255 when turned."""
+        changed = self._placed(pixels_NHWC, rows, epoch, generator)
+        return self._cut(changed, generator) if self.cutout > 0 else changed
+
+    def _placed(
+        self, pixels_NHWC: torch.Tensor, rows: np.ndarray, epoch: int, generator: np.random.Generator
+    ) -> torch.Tensor:
         mirrored = self._mirrored(rows, epoch)
         if self.rotation_degrees > 0:
             picked = pixels_NHWC[torch.from_numpy(rows)].permute(0, 3, 1, 2).float()
@@ -68,3 +77,14 @@ class Augmentation:
         grid = functional.affine_grid(torch.from_numpy(theta).float(), list(picked_BCHW.shape), align_corners=False)
         turned = functional.grid_sample(picked_BCHW, grid, padding_mode="border", align_corners=False)
         return turned.contiguous(memory_format=torch.channels_last)
+
+    def _cut(self, picked_BCHW: torch.Tensor, generator: np.random.Generator) -> torch.Tensor:
+        """One square of every picture blanked; its middle lies anywhere, so that it may reach over the edge."""
+        count, _, height, width = picked_BCHW.shape
+        covered = []
+        for side in (height, width):
+            half = self.cutout * side / 2
+            middles = generator.uniform(0, side, count)[:, None]
+            covered.append(np.abs(np.arange(side) + 0.5 - middles) < half)
+        square = torch.from_numpy(covered[0][:, :, None] & covered[1][:, None, :])
+        return picked_BCHW.masked_fill(square[:, None], self.blank)

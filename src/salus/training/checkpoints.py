@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,12 +16,12 @@ from typing import Any
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
-from torch import nn
 
 from salus.core.durable import write_file
-from salus.training.optimisers import Average, optimiser_tensors, restore_optimiser
+from salus.training.optimisers import optimiser_tensors, restore_optimiser
 
 EVERY_S = 10.0  # what a kill costs at most
+OPTIMISER = "optimiser."
 
 
 @dataclass
@@ -38,24 +39,18 @@ class Checkpoint:
         self,
         step: int,
         record: dict[str, Any],
-        network: nn.Module,
+        held: Mapping[str, torch.Tensor],
         optimiser: torch.optim.Optimizer,
-        average: Average | None,
     ) -> None:
-        """Keeps the state after `step` steps, and a JSON record beside it."""
-        tensors = {f"network.{name}": value for name, value in network.state_dict().items()}
-        tensors |= {f"optimiser.{name}": value for name, value in optimiser_tensors(optimiser).items()}
-        if average is not None:
-            tensors |= {f"average.{index}": value for index, value in enumerate(average.tensors)}
-        plain = {name: value.detach().contiguous().clone() for name, value in tensors.items()}
+        """Keeps the state after `step` steps: the tensors `held`, and a JSON record beside them."""
+        tensors = dict(held) | {OPTIMISER + name: value for name, value in optimiser_tensors(optimiser).items()}
+        plain = {name: value.detach().cpu().contiguous().clone() for name, value in tensors.items()}
         state = json.dumps({"key": self.key, "step": step, "record": record})
         write_file(self.path, save(plain, metadata={"state": state}))
         self._last = time.monotonic()
 
-    def restore(
-        self, network: nn.Module, optimiser: torch.optim.Optimizer, average: Average | None
-    ) -> tuple[int, dict[str, Any]]:
-        """Steps done and the record; (0, {}) when there is nothing of this fit."""
+    def restore(self, held: Mapping[str, torch.Tensor], optimiser: torch.optim.Optimizer) -> tuple[int, dict[str, Any]]:
+        """Steps done and the record, `held` and the optimiser filled; (0, {}) when there is nothing of this fit."""
         if not self.path.exists():
             return 0, {}
         try:
@@ -67,12 +62,8 @@ class Checkpoint:
         except SafetensorError:  # written by an older version or damaged: begin again
             return 0, {}
         with torch.no_grad():
-            for name, value in network.state_dict().items():
-                value.copy_(tensors[f"network.{name}"])
-            prefix = "optimiser."
-            restore_optimiser(
-                optimiser, {n.removeprefix(prefix): t for n, t in tensors.items() if n.startswith(prefix)}
-            )
-            for index, value in enumerate(average.tensors if average is not None else []):
-                value.copy_(tensors[f"average.{index}"])
+            for name, value in held.items():
+                value.copy_(tensors[name])
+            kept = {n.removeprefix(OPTIMISER): t for n, t in tensors.items() if n.startswith(OPTIMISER)}
+            restore_optimiser(optimiser, kept)
         return int(state["step"]), dict(state["record"])

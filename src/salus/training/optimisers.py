@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Iterator, Mapping
 
 import torch
 from torch import nn
@@ -22,6 +23,11 @@ def make_optimiser(name: str, network: nn.Module, weight_decay: float) -> torch.
 def set_rate(optimiser: torch.optim.Optimizer, rate: float) -> None:
     for group in optimiser.param_groups:
         group["lr"] = rate
+
+
+def clip(optimiser: torch.optim.Optimizer, norm: float) -> None:
+    """Shortens the gradient of all weights together to at most `norm`."""
+    nn.utils.clip_grad_norm_(_parameters(optimiser), norm, foreach=True)
 
 
 def optimiser_tensors(optimiser: torch.optim.Optimizer) -> dict[str, torch.Tensor]:
@@ -63,6 +69,17 @@ class Average:
         """Puts the average into the network."""
         for live, mean in zip(self._live, self.tensors, strict=True):
             live.copy_(mean)
+
+    @contextlib.contextmanager
+    def given(self) -> Iterator[None]:
+        """The average in the network for a while, then the live weights again."""
+        live = [torch.clone(value) for value in self._live]
+        self.give()
+        try:
+            yield
+        finally:
+            for value, before in zip(self._live, live, strict=True):
+                value.copy_(before)
 
 
 def _parameters(optimiser: torch.optim.Optimizer) -> list[torch.Tensor]:

@@ -24,4 +24,25 @@ MESSAGES = {
         "Choose a smaller learning_rate in the options.",
         "请在选项中减小 learning_rate。",
     ),
+    "network_memory": Message(
+        422,
+        "{where}: memory is short even for a step of {found} rows.",
+        "{where}：即使每步只有 {found} 行，内存仍然不足。",
+        "Make pictures or windows smaller, choose a smaller width in the options, or give the worker more memory.",
+        "请缩小图片或窗口，在选项中减小 width，或为工作进程分配更多内存。",
+    ),
+    "weights_missing": Message(
+        422,
+        "{where}: expected weights that were learned before; found {found}.",
+        "{where}：需要预先训练好的权重；实际为 {found}。",
+        "Install the package {expected}, or give the option weights: a .safetensors file on the machine that trains.",
+        "请安装软件包 {expected}，或在选项 weights 中给出训练机器上的 .safetensors 文件。",
+    ),
+    "weights_bad": Message(
+        422,
+        "{where}: expected weights of the network {expected}; found {found}.",
+        "{where}：权重应属于网络 {expected}；实际为 {found}。",
+        "Give a file that holds the weights of this very network.",
+        "请给出与该网络完全对应的权重文件。",
+    ),
 }

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import copy
 
+import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional
-from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from salus.learners.graphs import GraphBuilder
+from salus.learners.networks.nodes import convolution_nodes, folded_convolution
 
 NORM_MOMENTUM = 0.3
 LARGEST_MAP = 24  # the stem cuts a picture into patches until no side is longer
@@ -38,8 +41,9 @@ class Block(nn.Module):
     def fold(self) -> None:
         """Puts the norm into the convolution."""
         assert isinstance(self.norm, nn.BatchNorm2d)
-        self.convolution = fuse_conv_bn_eval(self.convolution, self.norm)
-        self.norm = nn.Identity()
+        folded = folded_convolution(self.convolution, self.norm)
+        assert isinstance(folded, nn.Conv2d)
+        self.convolution, self.norm = folded, nn.Identity()
 
 
 class FastNetwork(nn.Module):
@@ -73,17 +77,37 @@ class FastNetwork(nn.Module):
         self.head = nn.Linear(inputs, outputs)
 
     def forward(self, x_BCHW: torch.Tensor) -> torch.Tensor:
+        scores: torch.Tensor = self.head(self.features(x_BCHW).mean(dim=(2, 3)))
+        return scores
+
+    def features(self, x_BCHW: torch.Tensor) -> torch.Tensor:
+        """(B, C, h, w), whose means the head reads."""
         x = x_BCHW.float().sub(self.mean).div(self.deviation)
         if any(self.padding):
             x = functional.pad(x, self.padding)
-        x = self.blocks(functional.relu(self.stem(x)))
-        scores: torch.Tensor = self.head(x.mean(dim=(2, 3)))
-        return scores
+        features: torch.Tensor = self.blocks(functional.relu(self.stem(x)))
+        return features
 
-    def folded(self) -> nn.Module:
+    def folded(self) -> FastNetwork:
         """A copy without batch norm, as it is exported."""
         network = copy.deepcopy(self).eval()
         for block in network.blocks:
             assert isinstance(block, Block)
             block.fold()
         return network
+
+    def feature_nodes(self, builder: GraphBuilder, value: str) -> str:
+        """`features` of a folded network as nodes."""
+        centred = builder.node("Sub", value, builder.constant(self.mean))
+        x = builder.node("Div", centred, builder.constant(self.deviation))
+        if any(self.padding):
+            ends = [0, 0, 0, 0, 0, 0, self.padding[3], self.padding[1]]
+            x = builder.node("Pad", x, builder.constant(ends, np.int64))
+        x = builder.node("Relu", convolution_nodes(builder, self.stem, x))
+        for block in self.blocks:
+            assert isinstance(block, Block)
+            x = convolution_nodes(builder, block.convolution, x)
+            if block.pool:
+                x = builder.node("MaxPool", x, kernel_shape=[2, 2], strides=[2, 2])
+            x = builder.node("Relu", x)
+        return x

@@ -1,0 +1,78 @@
+"""Layers of torch as nodes of a graph, for networks that write their own: quicker than the exporter, and readable.
+
+Knows convolutions and linear layers as they answer (not as they learn).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import nn
+
+from salus.learners.graphs import GraphBuilder
+
+
+def plain(tensor: torch.Tensor) -> np.ndarray:
+    """float32, contiguous, on the processor."""
+    return np.ascontiguousarray(tensor.detach().cpu().float().numpy())
+
+
+def convolution_nodes(builder: GraphBuilder, layer: nn.Conv1d | nn.Conv2d, value: str) -> str:
+    """A convolution with the zeros around it that the layer has."""
+    assert not isinstance(layer.padding, str), "padding in numbers"
+    pads = [int(size) for size in layer.padding] * 2
+    inputs = [value, builder.constant(plain(layer.weight))]
+    if layer.bias is not None:
+        inputs.append(builder.constant(plain(layer.bias)))
+    return builder.node(
+        "Conv",
+        *inputs,
+        kernel_shape=list(layer.kernel_size),
+        strides=list(layer.stride),
+        pads=pads,
+        group=layer.groups,
+    )
+
+
+def linear_nodes(builder: GraphBuilder, layer: nn.Linear, value: str) -> str:
+    """(B, inputs) to (B, outputs)."""
+    return builder.node(
+        "Gemm", value, builder.constant(plain(layer.weight)), builder.constant(plain(layer.bias)), transB=1
+    )
+
+
+def folded_convolution(layer: nn.Conv1d | nn.Conv2d, norm: nn.BatchNorm1d | nn.BatchNorm2d) -> nn.Conv1d | nn.Conv2d:
+    """One convolution that answers as `layer` and the batch norm behind it."""
+    assert norm.running_var is not None and norm.running_mean is not None
+    deviation = torch.sqrt(norm.running_var.double() + norm.eps)
+    factor = (norm.weight.double() if norm.affine else torch.ones_like(deviation)) / deviation
+    shift = norm.bias.double() if norm.affine else torch.zeros_like(deviation)
+    before = layer.bias.double() if layer.bias is not None else torch.zeros_like(deviation)
+    sizes = [-1] + [1] * (layer.weight.ndim - 1)
+    made = type(layer)(
+        layer.in_channels,
+        layer.out_channels,
+        layer.kernel_size,  # type: ignore[arg-type]
+        stride=layer.stride,  # type: ignore[arg-type]
+        padding=layer.padding,  # type: ignore[arg-type]
+        groups=layer.groups,
+    )
+    with torch.no_grad():
+        made.weight.copy_((layer.weight.double() * factor.view(sizes)).float().contiguous())
+        assert made.bias is not None
+        made.bias.copy_(((before - norm.running_mean.double()) * factor + shift).float())
+    return made
+
+
+def evidence_nodes(builder: GraphBuilder, cams: str, scores: str, classes: int, classification: bool) -> str:
+    """Where the most probable class is seen (Grad-CAM in closed form: the head is linear over means, so the gradient at every
+    place is the head's weight): cams (B, K, *places), scores (B, K) -> (B, all places), at least 0. For numbers: how far each
+    place pulls the first one."""
+    flat = builder.node("Reshape", cams, builder.constant([0, 0, -1], np.int64))
+    if not classification:
+        return builder.node("Abs", builder.node("Gather", flat, builder.constant(0, np.int64), axis=1))
+    best = builder.node("ArgMax", scores, axis=1, keepdims=0)
+    chosen = builder.node("OneHot", best, builder.constant(classes, np.int64), builder.constant([0.0, 1.0]))
+    first = builder.constant([1], np.int64)
+    seen = builder.node("MatMul", builder.node("Unsqueeze", chosen, first), flat)
+    return builder.node("Relu", builder.node("Squeeze", seen, first))
