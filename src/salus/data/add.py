@@ -21,15 +21,14 @@ from salus.data.preview import preview
 from salus.data.profile import profile
 from salus.data.schema import recognise
 from salus.data.shards import write_shards
-from salus.data.sources import source_for
+from salus.data.sources import read_data
 from salus.data.version import DataVersion
 
 
 def add(path: Path, spec: DataSpec, output: Path, context: Context) -> DataVersion:
     """Reads `path` (a file, a folder, or 'sklearn:NAME') and publishes the version at the folder `output`."""
-    source = source_for(path)
-    context.event("reading", source=source.name)
-    read = source.read(path, spec)
+    read = read_data(path, spec)
+    context.event("reading", source=read.facts["format"])
     context.stop_if_asked("adding")
     schema, table, found = recognise(read.table, spec, read.kinds)
     context.event("read", rows=table.num_rows, columns=table.num_columns)

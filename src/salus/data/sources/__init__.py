@@ -1,4 +1,5 @@
-"""The layouts there are, in the order they are asked. Adding one is one file and one name in `SOURCES`."""
+"""The layouts there are, in the order they are asked, and the door that reads any of them. Adding one is one file and one
+name in `SOURCES`."""
 
 from __future__ import annotations
 
@@ -6,7 +7,8 @@ import importlib
 from pathlib import Path
 
 from salus.core.errors import SalusError
-from salus.data.sources.base import Source
+from salus.core.specs import DataSpec
+from salus.data.sources.base import Read, Source
 
 SOURCES: list[str] = [
     "salus.data.sources.bundled:Bundled",
@@ -25,5 +27,26 @@ def source_for(path: Path) -> Source:
         assert isinstance(source, Source)
         if source.claims(path):
             return source
+    if path.is_dir() and len(files := _tables(path)) > 1:
+        raise SalusError("several_tables", where=path.name, found=", ".join(files[:10]))
     found = "a folder" if path.is_dir() else f"'{path.name}'" if path.exists() else "nothing"
     raise SalusError("unknown_layout", where=path.name, found=found)
+
+
+def read_data(path: Path, spec: DataSpec) -> Read:
+    """The rows at `path`: a file, a folder, an archive, one member of them (also as PATH#MEMBER), or 'sklearn:NAME', with the
+    columns of the files that `spec` joins."""
+    from salus.data.sources.place import placed
+
+    return placed(path, spec)
+
+
+def _tables(path: Path) -> list[str]:
+    """Files of a folder that would be read alone."""
+    found = sorted(file for file in path.iterdir() if file.is_file() and not file.name.startswith("."))
+    return [file.name for file in found if any(_claims(address, file) for address in SOURCES)]
+
+
+def _claims(address: str, path: Path) -> bool:
+    module, _, attribute = address.partition(":")
+    return bool(getattr(importlib.import_module(module), attribute)().claims(path))
