@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from salus.core.errors import SalusError
-from salus.core.gate import gate
+from salus.core.gate import check_policy, gate
 
 
 def report(
@@ -72,3 +72,61 @@ def test_a_policy_demands_whole_intervals() -> None:
 def test_reasons_can_be_said_in_chinese() -> None:
     (code,) = gate(report(0.3, 0.4, 0.5))["codes"]
     assert "什么都不做" in SalusError.from_json(code).detail("zh")
+
+
+def part(low: float, high: float) -> dict[str, Any]:
+    return {"columns": ["sex", "age"], "levels": ["f", "60 – 80"], "value": (low + high) / 2, "low": low, "high": high}
+
+
+@pytest.mark.parametrize(
+    ("policy", "more", "passes"),
+    [
+        ({"findings": ["blocker", "warning"]}, {}, False),
+        ({"findings": ["constant_column"]}, {}, False),
+        ({"findings": ["one_class"]}, {}, True),
+        ({"subgroup_floor": 0.6}, {"subgroups": {"parts": [part(0.5, 0.7)]}}, True),
+        ({"subgroup_floor": 0.75}, {"subgroups": {"parts": [part(0.5, 0.7)]}}, False),
+        ({"subgroup_floor": 0.1}, {}, False),
+        ({"max_latency_ms": 5}, {"latency": {"one_row_ms": 4.9}}, True),
+        ({"max_latency_ms": 5}, {"latency": {"one_row_ms": 5.1}}, False),
+        ({"max_latency_ms": 5}, {}, False),
+        ({"max_size_mb": 2}, {"size_bytes": 1_900_000}, True),
+        ({"max_size_mb": 2}, {"size_bytes": 2_100_000}, False),
+        ({"minimum": {"sensitivity": 0.9}}, {"decision": {"figures": {"sensitivity": {"low": 0.92, "high": 1}}}}, True),
+        ({"minimum": {"sensitivity": 0.9}}, {"decision": {"figures": {"sensitivity": None}}}, False),
+        ({"not_worse_than_previous": True}, {"versus": None}, True),
+        ({"better_than_baseline": False, "minimum": {"accuracy": 0.7}}, {}, True),
+    ],
+)
+def test_what_else_a_policy_can_demand(policy: dict[str, Any], more: dict[str, Any], passes: bool) -> None:
+    warning = {"code": "constant_column", "severity": "warning", "parameters": {"where": "x"}}
+    verdict = gate(report(0.8, 0.9, 0.95, findings=[warning], **more), policy)
+    assert verdict["passed"] == passes
+    assert len(verdict["reasons"]) == (0 if passes else 1)
+
+
+@pytest.mark.parametrize(("surely", "passes"), [("better", True), ("neither", True), ("worse", False)])
+def test_not_surely_worse_than_the_version_before(surely: str, passes: bool) -> None:
+    difference = {"value": -0.1, "low": -0.2, "high": -0.05}
+    metrics = {"accuracy": {"difference": difference, "surely": surely}}
+    versus = {"name": "v1", "metric": "accuracy", "surely": surely, "metrics": metrics}
+    made = report(0.8, 0.9, 0.95, versus=versus)
+    assert gate(made, {"not_worse_than_previous": True})["passed"] == passes
+    assert gate(made)["passed"]
+
+
+@pytest.mark.parametrize(
+    ("policy", "field"),
+    [
+        ({"minimun": {"auc": 1}}, "minimun"),
+        ({"minimum": {"auc": "high"}}, "minimum.auc"),
+        ({"minimum": 0.5}, "minimum"),
+        ({"max_latency_ms": 0}, "max_latency_ms"),
+        ({"subgroup_floor": float("nan")}, "subgroup_floor"),
+        ({"findings": "warning"}, "findings"),
+    ],
+)
+def test_a_policy_is_checked_when_it_is_asked_for(policy: dict[str, Any], field: str) -> None:
+    with pytest.raises(SalusError) as caught:
+        check_policy(policy)
+    assert caught.value.code == "bad_spec" and f"'{field}'" in str(caught.value.parameters["where"])

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import combinations, pairwise
 from statistics import NormalDist
 from typing import Any
 
@@ -87,7 +87,7 @@ def _quarters(name: str, values: np.ndarray) -> list[Part]:
     if len(distinct) <= 5:
         return [Part((name,), (f"{value:.6g}",), values == value) for value in distinct.tolist()] + parts
     ends = np.unique(np.quantile(values[finite], [0, 0.25, 0.5, 0.75, 1]))
-    for low, high in zip(ends[:-1], ends[1:], strict=True):
+    for low, high in pairwise(ends.tolist()):
         inside = (values >= low) & ((values < high) if high < ends[-1] else (values <= high))
         parts.append(Part((name,), (f"{low:.4g} – {high:.4g}",), inside))
     return parts

@@ -52,4 +52,32 @@ MESSAGES = {
         "Improve the model, or change the policy.",
         "请改进模型，或修改策略。",
     ),
+    "gate_no_subgroups": Message(
+        409,
+        "The policy demands a floor for subgroups, but the report has none.",
+        "策略要求子群体下限，但报告中没有子群体结果。",
+        "Train again so that subgroups are measured, or take subgroup_floor out of the policy.",
+        "请重新训练以评估子群体，或从策略中去掉 subgroup_floor。",
+    ),
+    "gate_subgroup": Message(
+        409,
+        "{where}: expected {expected} for every subgroup; found {found}.",
+        "{where}：每个子群体应满足 {expected}；实际为 {found}。",
+        "Add rows of this subgroup, or restrict what the model is used for.",
+        "请增加该子群体的数据，或限制模型的使用范围。",
+    ),
+    "gate_resource": Message(
+        409,
+        "{where}: expected at most {expected}; found {found}.",
+        "{where}：应不超过 {expected}；实际为 {found}。",
+        "Train a smaller model (max_latency_ms), or change the policy.",
+        "请训练更小的模型（max_latency_ms），或修改策略。",
+    ),
+    "gate_worse": Message(
+        409,
+        "{where}: surely worse than the version before ({expected}) on the same rows; the difference is {found}.",
+        "{where}：在相同的行上确实不如之前的版本（{expected}）；差值为 {found}。",
+        "Keep the version before, or give the training more data or time.",
+        "请保留之前的版本，或为训练提供更多数据或时间。",
+    ),
 }
