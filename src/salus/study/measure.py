@@ -12,10 +12,13 @@ from salus.core.context import Context
 from salus.core.gate import gate
 from salus.evaluation.measure import measure
 from salus.inference.predictor import Predictor
+from salus.study.contrast import contrast, learning_curve
 from salus.study.learn import Learned
 from salus.study.package import Package
+from salus.study.story import choice_facts
 
 CHUNK_ROWS = 2048
+CURVE_SHARE = 0.04  # of the budget, for the learning curve
 
 Judged = dict[str, np.ndarray]  # graph output -> what it said, one row a test row
 
@@ -47,8 +50,21 @@ def measure_bundle(bundle: Bundle, package: Package, judged: Judged | None, cont
         seed=package.spec.seed,
     )
     report |= _story(package, latency, time.monotonic() - started, context)
+    report |= _beside(package, context)
     report["gate"] = gate(report, package.spec.policy)
     return report
+
+
+def _beside(package: Package, context: Context) -> dict[str, Any]:
+    """What helps to judge the figures: why this model, what a random split would have claimed, what more rows would bring."""
+    learned, spec = package.learned, package.spec
+    context.event("explaining")
+    curve_s = CURVE_SHARE * spec.budget_s
+    return {
+        "choice": choice_facts(learned, package.plan),
+        "contrast": contrast(package.material, learned, package.plan["contrast_s"], spec.seed, context),
+        "learning_curve": learning_curve(learned, curve_s, context),
+    }
 
 
 def _predict(predictor: Predictor, package: Package, positions: np.ndarray, context: Context) -> dict[str, np.ndarray]:
@@ -81,7 +97,7 @@ def _story(package: Package, latency: dict[str, float], measuring_s: float, cont
     return {
         "format": 1,
         "target": list(package.spec.target),
-        "group": package.spec.group,
+        "group": material.group,
         "split": {"how": material.splits.how, **sides, "groups": groups, "digest": material.splits.digest},
         "findings": [finding.model_dump(mode="json") for finding in material.findings],
         "plan": package.plan,

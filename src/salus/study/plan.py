@@ -55,7 +55,7 @@ def make_plan(lesson: Lesson, outer: int, spec: TrainSpec, groups: bool, context
     contrast_s = min(CONTRAST_S, CONTRAST_SHARE * spec.budget_s) if groups and spec.contrast else 0.0
     left_s = max(1.0, spec.budget_s * (1 - RESERVED_SHARE) - contrast_s - context.elapsed_s())
     times = (outer + 1) * (len(lesson.folds) + lesson.cross)  # how often everything is fitted
-    fits = _fits(prepared, spec, left_s, times, context)
+    fits, left_out = _fits(prepared, spec, left_s, times, context)
     trials = _trials(fits, prepared, spec, left_s, times, outer, context)
     plan = {
         "budget_s": spec.budget_s,
@@ -67,15 +67,18 @@ def make_plan(lesson: Lesson, outer: int, spec: TrainSpec, groups: bool, context
         "threads": prepared.threads,
         "fits": fits,
         "trials": trials,
+        "left_out": left_out,
     }
     context.remember("plan", plan)
     context.event("planned", plan=plan, resumed=False)
     return plan
 
 
-def _fits(prepared: Prepared, spec: TrainSpec, left_s: float, times: int, context: Context) -> list[dict[str, Any]]:
-    """The portfolio's proposals in order, as long as there is time for them; the first one always."""
-    fits: list[dict[str, Any]] = []
+def _fits(
+    prepared: Prepared, spec: TrainSpec, left_s: float, times: int, context: Context
+) -> tuple[list[dict[str, Any]], list[str]]:
+    """The portfolio's proposals in order, as long as there is time for them, the first one always; and what there was no time for."""
+    fits, left_out = list[dict[str, Any]](), list[str]()
     used_s = 0.0
     candidates = _candidates(prepared, spec)
     total = sum(share for _, share in candidates)
@@ -88,12 +91,12 @@ def _fits(prepared: Prepared, spec: TrainSpec, left_s: float, times: int, contex
         one_s = _seconds_of(learner, proposal, prepared, context) if times > 1 else proposal.expected_s
         expected_s = one_s * times
         if fits and used_s + expected_s > left_s:
-            context.event("left_out", learner=learner.name, expected_s=round(expected_s, 1))
+            left_out.append(learner.name)
             continue
         used_s += expected_s
         entry = {"learner": learner.name, "config": proposal.config, "expected_s": one_s}
         fits.append(entry | {"notes": proposal.notes})
-    return fits
+    return fits, left_out
 
 
 def _seconds_of(learner: type[Learner], proposal: Proposal, prepared: Prepared, context: Context) -> float:

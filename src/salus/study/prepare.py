@@ -14,6 +14,7 @@ from salus.core.errors import SalusError
 from salus.core.nouns import Column, Finding, Role, Schema, Severity, Split
 from salus.core.specs import TrainSpec
 from salus.data.findings import find_for_training
+from salus.data.groups import find_group
 from salus.data.kinds import kind_named
 from salus.data.kinds.base import Values
 from salus.data.kinds.category import label_of
@@ -23,6 +24,8 @@ from salus.tasks.base import Task
 from salus.tasks.infer import infer_task
 
 FOLDED_PICTURES_S = 60.0  # a shorter budget does not teach several networks
+SURE_GROUP = 0.8  # how sure a found group must be to be used
+FEWEST_GROUPS = 3
 MAX_NUMBER_CLASSES = 100  # a target of whole numbers beside pictures or recordings is a class up to this many
 
 
@@ -39,6 +42,7 @@ class Material:
     groups: np.ndarray | None
     splits: Splits
     findings: tuple[Finding, ...]
+    group: str | None = None  # the column whose values stay on one side, named or found
     validation_given: bool = False  # the person's own split names rows to choose by
 
     def side(self, name: str) -> np.ndarray:
@@ -62,6 +66,7 @@ def read_values(version: DataVersion, columns: tuple[Column, ...], rows: np.ndar
 
 def prepare(version: DataVersion, spec: TrainSpec) -> Material:
     """Gives columns their roles, encodes the target and splits the rows."""
+    spec, guessed = _with_found_group(version, spec)
     columns = assign_roles(version, spec)
     targets = tuple(_target_column(version, name, columns) for name in spec.target)
     target_values = [values for _, values in targets]
@@ -79,20 +84,41 @@ def prepare(version: DataVersion, spec: TrainSpec) -> Material:
     )
     groups = _codes(version, spec.group, labelled)
     given = _given(version, schema, labelled)
+    times = _times(version, spec.time, labelled) if spec.time else None
     folded = spec.budget_s >= FOLDED_PICTURES_S or not any(column.kind == "image" for column in schema.inputs)
-    splits = split_rows(target, groups, given, task.classification, spec.seed, folded=folded)
+    splits = split_rows(target, groups, given, task.classification, spec.seed, times, folded)
     findings = find_for_training(version, schema, labelled, target, splits)
+    findings = (*guessed, *findings)
     schema = _without_leaks(schema, findings)
     _refuse_blockers(findings)
     schema = schema.model_copy(update={"task": task.name})
     chooses = given is not None and any(side_of(side or "") is Split.VALIDATION for side in given)
-    return Material(version, schema, task, labelled, target, groups, splits, findings, chooses)
+    return Material(version, schema, task, labelled, target, groups, splits, findings, spec.group, chooses)
+
+
+def _with_found_group(version: DataVersion, spec: TrainSpec) -> tuple[TrainSpec, tuple[Finding, ...]]:
+    """The spec with the column of people that the data show when the person named none, and what says so."""
+    if spec.group is not None or not spec.find_group:
+        return spec, ()
+    guess = find_group(version, _seen(version.schema, spec))
+    if guess is None or guess.confidence < SURE_GROUP or guess.distinct < FEWEST_GROUPS:
+        return spec, ()
+    told = {"where": guess.column, "found": guess.distinct, "expected": guess.why}
+    finding = Finding(code="group_used", severity=Severity.WARNING, columns=(guess.column,), parameters=told)
+    return spec.model_copy(update={"group": guess.column}), (finding,)
+
+
+def _seen(schema: Schema, spec: TrainSpec) -> Schema:
+    """Without what the person gave another role."""
+    taken = {*spec.target, *spec.ignore, spec.split, spec.time}
+    return schema.model_copy(update={"columns": tuple(c for c in schema.columns if c.name not in taken)})
 
 
 def assign_roles(version: DataVersion, spec: TrainSpec) -> tuple[Column, ...]:
     """The columns with the roles that the person named, or `no_such_column`."""
     names = [column.name for column in version.schema.columns]
-    named = [*spec.target, *((spec.group,) if spec.group else ()), *((spec.split,) if spec.split else ()), *spec.ignore]
+    given = [name for name in (spec.group, spec.split, spec.time) if name]
+    named = [*spec.target, *given, *spec.ignore]
     for name in named:
         if name not in names:
             raise SalusError("no_such_column", where="the spec", expected=", ".join(names)[:300], found=name)
@@ -103,6 +129,8 @@ def assign_roles(version: DataVersion, spec: TrainSpec) -> tuple[Column, ...]:
         roles[spec.group] = Role.GROUP
     if spec.split:
         roles[spec.split] = Role.SPLIT
+    if spec.time:
+        roles[spec.time] = Role.TIME
     found = version.schema.columns
     columns = tuple(c.model_copy(update={"role": roles.get(c.name, _left(c, spec))}) for c in found)
     if not any(c.role is Role.INPUT for c in columns):
@@ -165,6 +193,19 @@ def _codes(version: DataVersion, name: str | None, rows: np.ndarray) -> np.ndarr
     raws = version.take([name], rows)[name]
     labels = [label_of(raw) if isinstance(raw, float) else str(raw) for raw in raws]
     return np.unique(np.asarray(labels, dtype=str), return_inverse=True)[1].astype(np.int64)
+
+
+def _times(version: DataVersion, name: str, rows: np.ndarray) -> np.ndarray:
+    """Moments of the rows in the unit of the column; missing ones are NaN."""
+    column = version.schema.column(name)
+    if column.kind not in ("number", "time"):
+        raise SalusError("bad_spec", where=f"time '{name}'", expected="a column of times or numbers", found=column.kind)
+    kind = kind_named(column.kind)
+    values = kind.column_values(version.take([name], rows)[name], f"column '{name}'")
+    if isinstance(values, np.ndarray):
+        return values
+    day_first = kind.fit(values, column.options)["day_first"]
+    return np.array([np.nan if moment is None else moment.settled(day_first) for moment in values])
 
 
 def _given(version: DataVersion, schema: Schema, rows: np.ndarray) -> list[str | None] | None:

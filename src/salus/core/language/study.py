@@ -3,6 +3,13 @@
 from salus.core.language.message import Message
 
 MESSAGES = {
+    "group_used": Message(
+        200,
+        "The column '{where}' says whose row it is ({found} different; {expected}), so its rows are kept on one side.",
+        "列 '{where}' 表示每行属于谁（{found} 个不同值；{expected}），因此同一值的行只放在划分的一边。",
+        "Name another column with --group, or use --no-find-group when rows do not belong to people.",
+        "可用 --group 指定其他列；若各行与人无关，可用 --no-find-group。",
+    ),
     "no_labels": Message(
         422,
         "{where}: expected a label in at least some rows; found none.",
