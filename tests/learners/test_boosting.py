@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
 from learner_tables import odd_feeds, part, prepared, run_graph
 
 from salus.core.context import Context
-from salus.core.errors import SalusError
+from salus.learners.base import Part, Prepared
 from salus.learners.boosting import Boosting, BoostingConfig
-from salus.learners.trees import floor_float32
+from salus.learners.trees import floor_float32, parse_trees
+from salus.testing.learner import LearnerContract
 
 CASES = [(2, True, "both"), (3, True, "both"), (3, True, "category"), (1, False, "both"), (2, False, "number")]
 CONFIG = BoostingConfig(trees=40, min_leaf_rows=5, learning_rate=0.1)
+
+
+class TestBoosting(LearnerContract):
+    learner = Boosting
+    options: ClassVar[dict[str, Any]] = {"trees": 40, "learning_rate": 0.1, "min_leaf_rows": 5, "single_levels": 10}
+
+    def problem(self, classification: bool) -> Prepared:
+        return prepared(2, classification)
 
 
 @pytest.mark.parametrize(("classes", "classification", "kinds"), CASES)
@@ -65,20 +76,24 @@ def test_it_learns_and_stops_early() -> None:
     assert fitted.details["trees"][0] < 2000
 
 
-def test_equal_seeds_give_equal_graphs(tmp_path: Path) -> None:
-    for name in ("a", "b"):
-        Boosting(CONFIG).fit(prepared(3), Context()).export(tmp_path / name)
-    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+def test_single_levels_are_split_off_by_the_graph_as_by_the_library(tmp_path: Path) -> None:
+    data = prepared(3, rows=1000)
+    config = CONFIG.model_copy(update={"single_levels": 50})
+    fitted = Boosting(config).fit(data, Context())
+    text = fitted.boosters[0].model_to_string()
+    assert any(tree.levels for tree in parse_trees(text))
+    fitted.export(tmp_path / "main.onnx")
+    for feeds in (part(3, True, 300, "both", 9).feeds, odd_feeds()):
+        np.testing.assert_allclose(run_graph(tmp_path / "main.onnx", feeds, "scores"), fitted.raw(feeds), atol=1e-5)
 
 
-def test_it_stops_when_asked() -> None:
-    class Asked(Context):
-        def should_stop(self) -> bool:
-            return True
-
-    with pytest.raises(SalusError) as caught:
-        Boosting(CONFIG).fit(prepared(2), Asked())
-    assert caught.value.code == "stopped"
+def test_all_trees_are_kept_without_validation_rows() -> None:
+    data = prepared(2)
+    learned = Boosting(BoostingConfig(trees=300, learning_rate=0.2)).fit(data, Context())
+    none = Part({name: feed[:0] for name, feed in data.train.feeds.items()}, data.train.target[:0], data.train.rows[:0])
+    refit = BoostingConfig(learning_rate=0.2, **learned.refit)
+    again = Boosting(refit).fit(replace(data, validation=none), Context())
+    assert again.details["trees"] == [refit.trees] == learned.details["trees"]
 
 
 def test_a_proposal_fits_the_budget_and_options_win() -> None:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
 from learner_tables import run_graph
+from sklearn.linear_model import Ridge
 
 from salus.core.context import Context
-from salus.core.errors import SalusError
 from salus.core.nouns import Column, Schema
 from salus.learners.base import Part, Prepared
 from salus.learners.kernels import Kernels
-from salus.learners.rocket import Rocket, RocketConfig
+from salus.learners.rocket import Ridges, Rocket, RocketConfig
+from salus.testing.learner import LearnerContract
 
 STEPS, CHANNELS = 64, 3
 CONFIG = RocketConfig(features=504)
@@ -47,6 +49,14 @@ def prepared(classification: bool = True, table: bool = False, rows: int = 60) -
         columns.append(Column(name="c", kind="category", state={"levels": ["x", "y", "z"]}))
     train, validation = (side(rows, seed, classification, table) for seed in (1, 2))
     return Prepared(Schema(columns=tuple(columns)), train, validation, classification, 3 if classification else 2, 0, 2)
+
+
+class TestRocket(LearnerContract):
+    learner = Rocket
+    options: ClassVar[dict[str, Any]] = {"features": 252}
+
+    def problem(self, classification: bool) -> Prepared:
+        return prepared(classification)
 
 
 @pytest.mark.parametrize(("classification", "table"), [(True, False), (True, True), (False, False)])
@@ -89,20 +99,17 @@ def test_any_shape_of_window(channels: int, steps: int) -> None:
     assert np.array_equal(features, np.round(features))
 
 
-def test_equal_seeds_give_equal_graphs(tmp_path: Path) -> None:
-    for name in ("a", "b"):
-        Rocket(RocketConfig(features=168, max_windows=50)).fit(prepared(), Context()).export(tmp_path / name)
-    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
-
-
-def test_it_stops_when_asked() -> None:
-    class Asked(Context):
-        def should_stop(self) -> bool:
-            return True
-
-    with pytest.raises(SalusError) as caught:
-        Rocket(CONFIG).fit(prepared(), Asked())
-    assert caught.value.code == "stopped"
+@pytest.mark.parametrize("features", [20, 60])
+def test_what_is_said_of_rows_left_out_is_what_a_fit_without_them_says(features: int) -> None:
+    """Fewer and more features than windows; the same penalty a window times the windows that all had."""
+    generator = np.random.default_rng(0)
+    z, answers = generator.normal(size=(40, features)).astype(np.float32), generator.normal(size=(40, 2))
+    table = np.zeros((40, 0), dtype=np.float32)
+    ridges = Ridges.of(z, table, answers, lambda: None)
+    held = np.arange(7)
+    said = ridges.left_out(0.1, [held, np.arange(7, 40)])[held]
+    model = Ridge(alpha=0.1 * 40).fit(((z - ridges.means) / ridges.scales)[7:], answers[7:])
+    np.testing.assert_allclose(said, model.predict((z[:7] - ridges.means) / ridges.scales), atol=1e-4)
 
 
 def test_a_proposal_is_a_whole_config_and_options_win() -> None:

@@ -1,14 +1,15 @@
 """Gradient boosted trees: what usually wins on a table.
 
-Knows LightGBM, and how its trees become one ONNX tree ensemble that answers the same for every float32.
-Categories are numbers to the trees: each level stands for its mean answer on train rows, learned out of fold.
+Knows LightGBM (Ke et al. 2017), and how its trees become one ONNX tree ensemble that answers the same for every float32.
+Categories are numbers to the trees: each level stands for its mean answer on train rows, learned out of fold; of those with few
+levels trees may also split single levels off.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -18,27 +19,35 @@ from pydantic import Field
 from salus.core.context import Context
 from salus.core.durable import write_file
 from salus.core.errors import SalusError
-from salus.learners.base import Fitted, Learner, LearnerConfig, Prepared, Proposal
+from salus.learners.base import Fitted, Learner, LearnerConfig, Prepared, Proposal, searched, searched_among
+from salus.learners.front import Front
 from salus.learners.graphs import MAX_GRAPH_BYTES
 from salus.learners.options import config_from
 from salus.learners.table_codes import TableCodes
-from salus.learners.trees import ensemble_graph, parse_trees
+from salus.learners.trees import NODE_BYTES, ensemble_graph, parse_trees
 
 MEASURED_TREES = 8
 THREADED_CELLS = 200_000  # below this, threads wait for each other longer than they work
-NODE_BYTES = 60  # of the exported graph, a node or leaf
 SMALL_ROWS = 2000
+AIMED_BYTES = 20_000_000  # of a graph, by the number of trees
 
 
 class BoostingConfig(LearnerConfig):
     trees: int = Field(500, ge=1, le=20_000, description="most trees a class; validation rows stop earlier")
     patience_trees: int = Field(50, ge=1, le=5000, description="trees without a better validation loss before stopping")
     learning_rate: float = Field(0.05, gt=0, le=1, description="share of each tree that is added")
-    leaves: int = Field(31, ge=2, le=4095, description="most leaves of a tree")
-    min_leaf_rows: int = Field(20, ge=1, le=1_000_000, description="fewest train rows of a leaf")
-    feature_share: float = Field(0.8, gt=0, le=1, description="share of the columns that a tree may use")
-    row_share: float = Field(0.8, gt=0, le=1, description="share of the train rows that a tree sees")
-    l2: float = Field(1.0, ge=0, le=1e6, description="L2 penalty on leaf values")
+    leaves: int = searched(31, 3, 128, log=True, ge=2, le=4095, description="most leaves of a tree")
+    min_leaf_rows: int = searched(20, 2, 200, log=True, ge=1, le=1_000_000, description="fewest train rows of a leaf")
+    feature_share: float = searched(0.8, 0.3, 1.0, gt=0, le=1, description="share of the columns that a tree may use")
+    row_share: float = searched(0.8, 0.5, 1.0, gt=0, le=1, description="share of the train rows that a tree sees")
+    l2: float = searched(1.0, 0.01, 100.0, log=True, ge=0, le=1e6, description="L2 penalty on leaf values")
+    l1: float = Field(0.0, ge=0, le=1e6, description="L1 penalty on leaf values")
+    extra_trees: bool = searched_among(
+        False, (False, True), description="one random threshold a column is looked at instead of the best"
+    )
+    single_levels: int = Field(
+        0, ge=0, le=1000, description="categories of up to so many levels may split by single levels"
+    )
 
 
 @dataclass
@@ -52,6 +61,7 @@ class BoostingFitted(Fitted):
     means: np.ndarray
     deviations: np.ndarray
     details: dict[str, Any]
+    refit: Mapping[str, Any] = field(default_factory=dict)
 
     def raw(self, feeds: Mapping[str, np.ndarray]) -> np.ndarray:
         table = self.codes.table(feeds).astype(np.float64)
@@ -85,22 +95,19 @@ class Boosting(Learner):
 
     @classmethod
     def learns(cls, classification: bool, kinds: frozenset[str]) -> bool:
-        return bool(kinds) and kinds <= {"number", "category"}
+        return Front.takes(kinds)
 
     @classmethod
     def propose(cls, prepared: Prepared, options: Mapping[str, Any], budget_s: float, context: Context) -> Proposal:
         config = config_from(BoostingConfig, options, cls.name)
         rows = len(prepared.train)
-        small = rows < SMALL_ROWS
-        config = config.model_copy(
-            update={"leaves": 15 if small else 31, "min_leaf_rows": max(5, min(20, rows // 50))} | dict(options)
-        )
+        config = config.model_copy(update=_shape(rows) | dict(options))
         measured = config.model_copy(update={"trees": MEASURED_TREES, "patience_trees": MEASURED_TREES})
         started = time.monotonic()
         cls(measured).fit(prepared, _Silent(context))
         trees_per_s = MEASURED_TREES / max(time.monotonic() - started, 1e-3)
         outputs = 1 if prepared.classification and prepared.classes == 2 else prepared.classes
-        most = MAX_GRAPH_BYTES // (2 * NODE_BYTES * config.leaves * outputs)
+        most = AIMED_BYTES // (2 * NODE_BYTES * config.leaves * outputs)
         trees = int(max(20, min(0.8 * budget_s * trees_per_s, 3000, most)))
         rate = 0.03 if trees >= 1500 else 0.05 if trees >= 400 else 0.1
         derived = {"trees": trees, "learning_rate": rate, "patience_trees": max(20, min(100, trees // 10))}
@@ -113,7 +120,8 @@ class Boosting(Learner):
 
     def fit(self, prepared: Prepared, context: Context) -> Fitted:
         train, validation = prepared.train, prepared.validation
-        codes = TableCodes.fit(train.feeds, train.target, prepared)
+        front = Front.fit(prepared)
+        codes = TableCodes.fit(front, front.feeds(train.feeds), train.target, prepared, self.config.single_levels)
         tables = (codes.train_table, codes.table(validation.feeds))
         means, deviations = np.zeros(1), np.ones(1)
         targets = [(train.target, validation.target)]
@@ -124,46 +132,53 @@ class Boosting(Learner):
             means, deviations = train.target.mean(axis=0), np.maximum(train.target.std(axis=0), 1e-12)
             scaled = [(part.target - means) / deviations for part in (train, validation)]
             targets = [(scaled[0][:, m], scaled[1][:, m]) for m in range(prepared.classes)]
-        boosters = [self._boost(tables, pair, prepared, context) for pair in targets]
-        details = {
-            "trees": [booster.num_trees() for booster in boosters],
-            "validation_losses": [round(float(b.best_score["validation"][_metric(prepared)]), 6) for b in boosters],
-        }
-        return BoostingFitted(boosters, codes, prepared.classification, prepared.classes, means, deviations, details)
+        boosted = [self._boost(tables, pair, codes.single_columns, prepared, context) for pair in targets]
+        boosters = [booster for booster, _ in boosted]
+        trees = [booster.current_iteration() for booster in boosters]
+        details = {"trees": trees, "validation_losses": [loss for _, loss in boosted]}
+        refit = {"trees": max(1, round(float(np.mean(trees))))} if len(validation) else {}
+        return BoostingFitted(
+            boosters, codes, prepared.classification, prepared.classes, means, deviations, details, refit
+        )
 
     def _boost(
         self,
         tables: tuple[np.ndarray, np.ndarray],
         targets: tuple[np.ndarray, np.ndarray],
+        single_columns: list[int],
         prepared: Prepared,
         context: Context,
-    ) -> Any:
+    ) -> tuple[Any, float | None]:
+        """The booster and its loss on validation rows; without any, all its trees are grown and kept."""
         import lightgbm
 
-        data = lightgbm.Dataset(tables[0], targets[0], free_raw_data=False)
-        check = lightgbm.Dataset(tables[1], targets[1], reference=data, free_raw_data=False)
+        data = lightgbm.Dataset(tables[0], targets[0], categorical_feature=single_columns, free_raw_data=False)
+        checks = (
+            [lightgbm.Dataset(tables[1], targets[1], reference=data, free_raw_data=False)] if len(tables[1]) else []
+        )
         best: dict[str, float] = {"loss": float("inf"), "tree": 0}
 
         def watch(state: Any) -> None:
             context.stop_if_asked("growing trees")
-            loss = float(state.evaluation_result_list[0][2])
-            if loss < best["loss"]:
+            loss = float(state.evaluation_result_list[0][2]) if checks else None
+            if loss is not None and loss < best["loss"]:
                 best.update(loss=loss, tree=state.iteration + 1)
             if state.iteration % 25 == 0:
                 context.event("step", learner=self.name, step=state.iteration + 1, of=self.config.trees, loss=loss)
 
+        stopping = [lightgbm.early_stopping(self.config.patience_trees, verbose=False)] if checks else []
         booster = lightgbm.train(
             self._parameters(prepared),
             data,
             num_boost_round=self.config.trees,
-            valid_sets=[check],
-            valid_names=["validation"],
-            callbacks=[watch, lightgbm.early_stopping(self.config.patience_trees, verbose=False)],
+            valid_sets=checks,
+            valid_names=["validation"] * len(checks),
+            callbacks=[watch, *stopping],
         )
         # Written and read again with the best trees only, so that what answers is what is exported.
-        kept = lightgbm.Booster(model_str=booster.model_to_string(num_iteration=int(best["tree"]) or 1))
-        kept.best_score = {"validation": {_metric(prepared): best["loss"]}}
-        return kept
+        kept = int(best["tree"]) or (1 if checks else None)
+        again = lightgbm.Booster(model_str=booster.model_to_string(num_iteration=kept))
+        return again, round(best["loss"], 6) if checks else None
 
     def _parameters(self, prepared: Prepared) -> dict[str, Any]:
         config = self.config
@@ -177,12 +192,21 @@ class Boosting(Learner):
             "bagging_fraction": config.row_share,
             "bagging_freq": 1 if config.row_share < 1 else 0,
             "lambda_l2": config.l2,
+            "lambda_l1": config.l1,
+            "extra_trees": config.extra_trees,
+            "max_cat_to_onehot": config.single_levels + 3,  # always one level against the rest
+            "cat_l2": config.l2,
             "seed": prepared.seed,
             "deterministic": True,
             "force_row_wise": True,
             "num_threads": prepared.threads if _cells(prepared) > THREADED_CELLS else 1,
             "verbosity": -1,
         } | ({"num_class": prepared.classes} if prepared.classification and prepared.classes > 2 else {})
+
+
+def _shape(rows: int) -> dict[str, Any]:
+    """Sizes of trees that suit so many train rows."""
+    return {"leaves": 15 if rows < SMALL_ROWS else 31, "min_leaf_rows": max(5, min(20, rows // 50))}
 
 
 class _Silent(Context):

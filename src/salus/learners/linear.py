@@ -1,16 +1,18 @@
-"""Logistic regression, and ridge regression for numbers: the first to try on a table, hard to beat on a small one.
+"""Logistic regression, and ridge regression and the lasso for numbers: the first to try on a table, hard to beat on a small one.
 
-Knows scikit-learn. Does not know where the columns come from; see `tabular` for what is done to them.
+Knows scikit-learn, and chooses by rows held out how strong the penalty is and whether lines may bend (an additive model) or
+columns multiply. Does not know where the columns come from; see `front` for how they are made and `tabular` for what is done
+to them.
 """
 
 from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
@@ -18,26 +20,38 @@ from pydantic import Field
 from salus.core.context import Context
 from salus.core.durable import write_file
 from salus.core.errors import SalusError
-from salus.learners.base import Fitted, Learner, LearnerConfig, Part, Prepared, Proposal
+from salus.learners.base import Fitted, Learner, LearnerConfig, Part, Prepared, Proposal, searched
+from salus.learners.folds import FOLDS, few_threads, folded, held_out, loss_of, some_rows
+from salus.learners.front import Front
 from salus.learners.graphs import GraphBuilder
 from salus.learners.options import config_from
 from salus.learners.tabular import Tabular
 
-SAMPLE_ROWS = 2000  # rows on which the rate is measured
+SAMPLE_ROWS = 1000  # rows on which the rate is measured
 UNSEEN = 20.0  # how far below the others a class without train rows is scored
 MAX_MATRIX_BYTES = 2**30
-
-
-FOLDED_ROWS = 3000
-FOLDS = 5
+NEWTON_WIDTH = 300  # weights up to which a step with all second derivatives is the faster one
+LASSO_CELLS = 2_000_000  # `auto` tries the lasso on matrices up to this size: its solvers are slow
+BENT_WIDTH, PRODUCT_WIDTH = 1000, 150  # `auto` bends and multiplies as long as there are no more columns
+PRODUCT_ROWS = 10  # and with at least so many train rows a product
 
 
 class LinearConfig(LearnerConfig):
     penalties: tuple[float, ...] = Field(
-        (0.01, 0.1, 1.0, 10.0, 100.0),
+        (0.03, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0),
         min_length=1,
         max_length=20,
-        description="strengths of the L2 penalty to choose from on rows held out",
+        description="strengths of the penalty to choose from on rows held out",
+    )
+    penalty_kind: Literal["auto", "l2", "l1"] = Field(
+        "auto", description="l2: ridge, small weights; l1: lasso, few weights; auto: both are tried where that is quick"
+    )
+    splines: Literal["auto", "on", "off"] = Field(
+        "auto", description="whether lines may bend; auto: chosen on rows held out"
+    )
+    knots: int = searched(5, 2, 12, ge=1, le=50, description="bends a number")
+    products: Literal["auto", "on", "off"] = Field(
+        "auto", description="whether numbers are multiplied two by two; auto: chosen on rows held out"
     )
     max_iterations: int = Field(300, ge=1, le=100_000, description="most steps of the solver for one penalty")
     max_rows: int = Field(1_000_000, ge=10, description="train rows beyond this are left out by chance")
@@ -45,8 +59,9 @@ class LinearConfig(LearnerConfig):
 
 @dataclass
 class LinearFitted(Fitted):
-    """Weights (width, K) and intercepts (K,) over the columns of `tabular`; the library's own models beside them."""
+    """Weights (width, K) and intercepts (K,) over the columns of `tabular`."""
 
+    front: Front
     tabular: Tabular
     weights: np.ndarray
     intercepts: np.ndarray
@@ -55,17 +70,29 @@ class LinearFitted(Fitted):
 
     def raw(self, feeds: Mapping[str, np.ndarray]) -> np.ndarray:
         rows = len(next(iter(feeds.values())))
-        matrix = self.tabular.matrix(feeds, rows).astype(np.float64)
+        matrix = self.tabular.matrix(self.front.feeds(feeds), rows).astype(np.float64)
         scores: np.ndarray = matrix @ self.weights + self.intercepts
         return scores
 
     def export(self, path: Path) -> None:
         builder = GraphBuilder()
         total = builder.constant(self.intercepts)
-        for term in self.tabular.score_nodes(builder, self.weights):
+        for term in self.tabular.score_nodes(builder, self.weights, self.front.number_nodes):
             total = builder.node("Add", term, total)
         output = "scores" if self.classification else "values"
         write_file(path, builder.finish(output, total, len(self.intercepts)))
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What may be done to the columns, and how weights are held small."""
+
+    kind: str
+    knots: int
+    products: bool
+
+    def __str__(self) -> str:
+        return self.kind + (" bent" if self.knots else "") + (" products" if self.products else "")
 
 
 class Linear(Learner):
@@ -75,99 +102,166 @@ class Linear(Learner):
 
     @classmethod
     def learns(cls, classification: bool, kinds: frozenset[str]) -> bool:
-        return bool(kinds) and kinds <= {"number", "category"}
+        return Front.takes(kinds)
 
     @classmethod
     def propose(cls, prepared: Prepared, options: Mapping[str, Any], budget_s: float, context: Context) -> Proposal:
         config = config_from(LinearConfig, options, cls.name)
         rows = len(prepared.train)
         sample = min(rows, SAMPLE_ROWS)
-        small = config.model_copy(update={"penalties": (1.0,), "max_iterations": 20, "max_rows": sample})
+        one = {"penalties": (1.0,), "penalty_kind": "l2", "splines": "off", "products": "off", "max_rows": sample}
+        small = config.model_copy(update=one)
         cls(small.model_copy(update={"max_rows": 100, "max_iterations": 1})).fit(prepared, Context())  # imports
         started = time.monotonic()
         cls(small).fit(prepared, Context())
-        row_steps_per_s = sample * 20 * _solves(sample, 1) / max(time.monotonic() - started, 1e-3)
-        width = Tabular.fit(prepared.train.feeds, prepared.schema).width
-        # Few penalties need all their steps: about a third of them on average.
-        steps = _solves(rows, len(config.penalties)) * config.max_iterations / 3
-        affordable = int(min(row_steps_per_s * budget_s / steps, MAX_MATRIX_BYTES / (4 * max(width, 1))))
+        row_solves_per_s = sample * _solves(prepared, 1, sample) / max(time.monotonic() - started, 1e-3)
+        front = Front.fit(prepared)
+        first = some_rows(prepared.train, 10, prepared.seed)
+        width = Tabular.fit(front.feeds(first.feeds), prepared.schema).width
+        # A bent shape has several times the columns.
+        shapes = sum(
+            2 if shape.knots or shape.products else 1 for shape in cls(config)._shapes(rows, width, width, prepared)
+        )
+        solves = _solves(prepared, len(config.penalties) * shapes, rows)
+        affordable = int(min(row_solves_per_s * budget_s / solves, MAX_MATRIX_BYTES / (4 * max(width, 1))))
         values = {"max_rows": max(1000, min(rows, affordable))} | dict(options)
         return Proposal(
             config=LinearConfig(**values).model_dump(mode="json"),
-            expected_s=round(min(rows, values["max_rows"]) * steps / row_steps_per_s, 3),
-            notes={"row_steps_per_s": round(row_steps_per_s)},
+            expected_s=round(min(rows, values["max_rows"]) * solves / row_solves_per_s, 3),
+            notes={"row_solves_per_s": round(row_solves_per_s)},
         )
 
     def fit(self, prepared: Prepared, context: Context) -> Fitted:
         part = some_rows(prepared.train, self.config.max_rows, prepared.seed)
-        tabular = Tabular.fit(part.feeds, prepared.schema)
-        matrix = tabular.matrix(part.feeds, len(part))
-        losses = self._losses(matrix, part, tabular, prepared, context)
-        penalty = min(losses, key=lambda tried: losses[tried])
-        weights, intercepts = self._solve(matrix, part.target, penalty, prepared)
-        named = {f"{tried:g}": round(loss, 6) for tried, loss in losses.items()}
-        details = {"penalty": penalty, "losses": named, "columns": tabular.width, "rows": len(part)}
-        return LinearFitted(tabular, weights, intercepts, prepared.classification, details)
+        if prepared.classification and len(np.unique(part.target)) < 2:
+            raise SalusError("learner_one_class", where="the linear model", found=1)
+        front = Front.fit(prepared)
+        feeds, checked = front.feeds(part.feeds), front.feeds(prepared.validation.feeds)
+        width = Tabular.fit(feeds, prepared.schema).width
+        with few_threads(len(part) * width**2, prepared.threads):
+            return self._chosen(front, (feeds, checked), part, prepared, context)
+
+    def _chosen(
+        self,
+        front: Front,
+        feeds: tuple[Mapping[str, np.ndarray], Mapping[str, np.ndarray]],
+        part: Part,
+        prepared: Prepared,
+        context: Context,
+    ) -> Fitted:
+        """The best of all shapes and penalties, learned from all rows of the part."""
+        losses: dict[tuple[Shape, float], float] = {}
+        tabulars: dict[Shape, Tabular] = {}
+        numbers = feeds[0]["numbers"].shape[1] if "numbers" in feeds[0] else 0
+        width = Tabular.fit(feeds[0], prepared.schema).width
+        for shape in self._shapes(len(part), width, numbers, prepared):
+            tabulars[shape] = Tabular.fit(feeds[0], prepared.schema, shape.knots, shape.products)
+            for penalty, loss in self._losses(shape, tabulars[shape], feeds, part, prepared, context):
+                losses[shape, penalty] = loss
+                context.event("step", learner=self.name, shape=str(shape), penalty=penalty, loss=loss)
+        shape, penalty = min(losses, key=lambda tried: losses[tried])
+        matrix = tabulars[shape].matrix(feeds[0], len(part))
+        weights, intercepts = self._solve(matrix, part.target, shape.kind, penalty, prepared)
+        details = {
+            "penalty": penalty,
+            "shape": str(shape),
+            "losses": {f"{of} {tried:g}": round(loss, 6) for (of, tried), loss in losses.items()},
+            "columns": tabulars[shape].width,
+            "rows": len(part),
+        }
+        return LinearFitted(front, tabulars[shape], weights, intercepts, prepared.classification, details)
+
+    def _shapes(self, rows: int, width: int, numbers: int, prepared: Prepared) -> list[Shape]:
+        """The shapes to try: as asked, and for `auto` those that the sizes allow."""
+        config = self.config
+        kinds = [config.penalty_kind] if config.penalty_kind != "auto" else ["l2"]
+        quick = not prepared.classification or prepared.classes == 2  # of more classes the lasso is slow
+        if config.penalty_kind == "auto" and quick and rows * width <= LASSO_CELLS:
+            kinds.append("l1")
+        bent_fits = numbers > 0 and width + numbers * config.knots <= BENT_WIDTH
+        bends = {"on": [config.knots], "off": [0], "auto": [0, config.knots] if bent_fits else [0]}[config.splines]
+        pairs = numbers * (numbers + 1) // 2
+        multiplied_fits = 0 < pairs <= min(PRODUCT_WIDTH, rows // PRODUCT_ROWS)
+        products = {"on": [True], "off": [False], "auto": [False, True] if multiplied_fits else [False]}[
+            config.products
+        ]
+        shapes = [Shape(kind, knots, product) for kind in kinds for knots in bends for product in products]
+        # Everything at once is a different model from either alone, the lasso of it is slow and seldom better.
+        return [shape for shape in shapes if shape.kind == "l2" or not shape.products or config.penalty_kind == "l1"]
 
     def _losses(
-        self, matrix: np.ndarray, part: Part, tabular: Tabular, prepared: Prepared, context: Context
-    ) -> dict[float, float]:
-        """The loss of each penalty: on validation rows, and with few rows over folds of train instead, since few validation rows choose badly."""
-        if len(part) > FOLDED_ROWS:
-            validation = tabular.matrix(prepared.validation.feeds, len(prepared.validation))
-            pairs = [(np.arange(len(part)), (validation, prepared.validation.target))]
+        self,
+        shape: Shape,
+        tabular: Tabular,
+        feeds: tuple[Mapping[str, np.ndarray], Mapping[str, np.ndarray]],
+        part: Part,
+        prepared: Prepared,
+        context: Context,
+    ) -> Iterator[tuple[float, float]]:
+        """(penalty, loss): on validation rows, and with few rows over folds of train instead, since few validation rows choose badly."""
+        matrix = tabular.matrix(feeds[0], len(part))
+        if folded(prepared):
+            pairs = [
+                (train, (matrix[held], part.target[held]))
+                for train, held in held_out(part, prepared.classification, prepared.seed)
+            ]
         else:
-            pairs = []
-            for fold in _folds(part, prepared):
-                inside = np.flatnonzero(fold)
-                pairs.append((np.flatnonzero(~fold), (matrix[inside], part.target[inside])))
-        losses: dict[float, float] = {}
+            validation = prepared.validation
+            pairs = [(np.arange(len(part)), (tabular.matrix(feeds[1], len(validation)), validation.target))]
         for penalty in self.config.penalties:
             total, rows = 0.0, 0
-            for train, (held_out, truth) in pairs:
+            for train, (held, truth) in pairs:
                 context.stop_if_asked("learning the linear model")
-                weights, intercepts = self._solve(matrix[train], part.target[train], penalty, prepared)
-                total += _loss(held_out @ weights + intercepts, truth, prepared.classification) * len(truth)
+                chosen = matrix if len(train) == len(matrix) else matrix[train]
+                weights, intercepts = self._solve(chosen, part.target[train], shape.kind, penalty, prepared)
+                total += loss_of(held @ weights + intercepts, truth, prepared.classification) * len(truth)
                 rows += len(truth)
-            losses[penalty] = total / rows
-            context.event("step", learner=self.name, penalty=penalty, loss=losses[penalty])
-        return losses
+            yield penalty, total / rows
 
     def _solve(
-        self, matrix: np.ndarray, target: np.ndarray, penalty: float, prepared: Prepared
+        self, matrix: np.ndarray, target: np.ndarray, kind: str, penalty: float, prepared: Prepared
     ) -> tuple[np.ndarray, np.ndarray]:
         """Weights (width, K) and intercepts (K,), float64."""
-        from sklearn.linear_model import LogisticRegression, Ridge
-
-        if not prepared.classification:
-            means, deviations = target.mean(axis=0), np.maximum(target.std(axis=0), 1e-12)
-            model = Ridge(alpha=penalty).fit(matrix, ((target - means) / deviations).astype(np.float32))
-            coefficients = np.asarray(model.coef_, dtype=np.float64).reshape(prepared.classes, -1)
-            return coefficients.T * deviations, np.asarray(model.intercept_, dtype=np.float64) * deviations + means
-        seen = np.unique(target)
-        if len(seen) < 2:
-            raise SalusError("learner_one_class", where="the linear model", found=len(seen))
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # not converged: validation rows tell how good it is
-            model = LogisticRegression(C=1 / penalty, max_iter=self.config.max_iterations).fit(matrix, target)
+            warnings.simplefilter("ignore")  # not converged: rows held out tell how good it is
+            if not prepared.classification:
+                return _numbers(matrix, target, kind, penalty, self.config.max_iterations)
+            seen = np.unique(target)
+            model = self._logistic(matrix, len(seen), kind, penalty, prepared.seed).fit(matrix, target)
         return _spread(np.asarray(model.coef_, dtype=np.float64), np.asarray(model.intercept_), seen, prepared.classes)
 
+    def _logistic(self, matrix: np.ndarray, classes: int, kind: str, penalty: float, seed: int) -> Any:
+        from sklearn.linear_model import LogisticRegression
 
-def _solves(rows: int, penalties: int) -> int:
-    """How many times the solver runs: every penalty on every fold, and once more for the best."""
-    return penalties * (FOLDS if rows <= FOLDED_ROWS else 1) + 1
+        options: dict[str, Any] = {"C": 1 / penalty, "max_iter": self.config.max_iterations}
+        if kind == "l1":
+            solver = "liblinear" if classes == 2 else "saga"
+            return LogisticRegression(
+                **options | {"max_iter": 100}, l1_ratio=1.0, solver=solver, tol=1e-3, random_state=seed
+            )
+        weights = matrix.shape[1] * (1 if classes == 2 else classes)
+        return LogisticRegression(**options, solver="newton-cholesky" if weights <= NEWTON_WIDTH else "lbfgs")
 
 
-def _folds(part: Part, prepared: Prepared) -> list[np.ndarray]:
-    """Masks of the held-out rows of each fold: groups stay whole, every fold leaves at least two classes to learn from."""
-    generator = np.random.default_rng([prepared.seed, len(part)])
-    units = np.arange(len(part)) if part.groups is None else np.unique(part.groups, return_inverse=True)[1]
-    count = int(units.max()) + 1
-    of_unit = generator.permutation(count) % min(FOLDS, count)
-    masks = [of_unit[units] == fold for fold in range(min(FOLDS, count))]
-    if prepared.classification:
-        masks = [mask for mask in masks if len(np.unique(part.target[~mask])) > 1]
-    return masks or [np.arange(len(part)) % 2 == 0]
+def _numbers(
+    matrix: np.ndarray, target: np.ndarray, kind: str, penalty: float, iterations: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Ridge regression or the lasso on standardised targets, scaled back. `penalty` is that of half the sum of squares."""
+    from sklearn.linear_model import Lasso, Ridge
+
+    means, deviations = target.mean(axis=0), np.maximum(target.std(axis=0), 1e-12)
+    scaled = ((target - means) / deviations).astype(matrix.dtype)
+    if kind == "l1":
+        model = Lasso(alpha=penalty / len(matrix), max_iter=iterations, tol=1e-3).fit(matrix, scaled)
+    else:
+        model = Ridge(alpha=penalty).fit(matrix, scaled)
+    coefficients = np.asarray(model.coef_, dtype=np.float64).reshape(target.shape[1], -1)
+    return coefficients.T * deviations, np.asarray(model.intercept_, dtype=np.float64) * deviations + means
+
+
+def _solves(prepared: Prepared, tried: int, rows: int) -> int:
+    """How many times the solver runs: everything tried on every fold, and once more for the best."""
+    return tried * (FOLDS if folded(prepared) else 1) + 1
 
 
 def _spread(
@@ -182,22 +276,3 @@ def _spread(
     weights[:, seen] = coefficients.T
     spread[seen] = intercepts
     return weights, spread
-
-
-def _loss(raw: np.ndarray, target: np.ndarray, classification: bool) -> float:
-    """Mean negative log likelihood of classes, or mean squared error over the target's variance."""
-    if not classification:
-        return float(np.mean((raw - target) ** 2 / np.maximum(target.var(axis=0), 1e-12)))
-    shifted = raw - raw.max(axis=1, keepdims=True)
-    log_sums = np.log(np.exp(shifted).sum(axis=1))
-    return float(np.mean(log_sums - shifted[np.arange(len(target)), target]))
-
-
-def some_rows(part: Part, limit: int, seed: int) -> Part:
-    """The part, or `limit` of its rows drawn by the seed; only for feeds whose axis 0 is rows."""
-    if len(part) <= limit:
-        return part
-    chosen = np.sort(np.random.default_rng(seed).permutation(len(part))[:limit])
-    groups = None if part.groups is None else part.groups[chosen]
-    feeds = {name: feed[chosen] for name, feed in part.feeds.items()}
-    return Part(feeds, part.target[chosen], part.rows[chosen], groups)

@@ -1,12 +1,14 @@
 """Fixed random kernels and a ridge head: the first thing to try on recordings, and seldom beaten on few of them.
 
 Every window is scored, a row is the mean of its windows. Numbers and categories beside the recordings take part in the same head.
+With few rows the penalty is chosen by leaving whole groups (or rows) out of train, without solving anew for each: what ridge
+regression would have said without some rows follows from what it says with them.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -17,7 +19,8 @@ from pydantic import Field
 from salus.core.context import Context
 from salus.core.durable import write_file
 from salus.core.errors import SalusError
-from salus.learners.base import Fitted, Learner, LearnerConfig, Part, Prepared, Proposal
+from salus.learners.base import Fitted, Learner, LearnerConfig, Part, Prepared, Proposal, searched
+from salus.learners.folds import folded, held_out, tempered_loss
 from salus.learners.graphs import GraphBuilder
 from salus.learners.kernels import KERNELS, Kernels
 from salus.learners.options import config_from
@@ -25,18 +28,18 @@ from salus.learners.tabular import Tabular
 
 MEASURED_WINDOWS = 64
 MAX_MATRIX_BYTES = 2**30
-TEMPERATURES = np.geomspace(0.02, 2.0, 40)
+FOLDS = 10  # of groups or rows left out in turn
 TABLE_FEEDS = ("numbers", "categories")
 
 
 class RocketConfig(LearnerConfig):
-    features: int = Field(3024, ge=84, le=50_000, description="features of a window, about")
+    features: int = searched(3024, 504, 10_080, log=True, ge=84, le=50_000, description="features of a window, about")
     max_windows: int = Field(100_000, ge=10, description="train windows beyond this are left out by chance")
     penalties: tuple[float, ...] = Field(
         (0.001, 0.01, 0.1, 1.0, 10.0),
         min_length=1,
         max_length=20,
-        description="L2 penalties a window to choose from on validation rows",
+        description="L2 penalties a window to choose from on rows held out",
     )
 
 
@@ -70,10 +73,13 @@ class RocketFitted(Fitted):
         scores = builder.node("MatMul", standard, builder.constant(self.head.weights[:width]))
         rows = builder.feed("series_rows", np.float32, ("rows", "windows"))
         total = builder.node("Add", builder.node("MatMul", rows, scores), builder.constant(self.head.intercepts))
-        for term in self.tabular.score_nodes(builder, self.head.weights[width:]):
+        for term in self.tabular.score_nodes(builder, self.head.weights[width:], self._number_nodes):
             total = builder.node("Add", term, total)
         output = "scores" if self.classification else "values"
         write_file(path, builder.finish(output, total, len(self.head.intercepts)))
+
+    def _number_nodes(self, builder: GraphBuilder) -> str:
+        return builder.feed("numbers", np.float32, ("rows", len(self.tabular.medians)))
 
 
 class Rocket(Learner):
@@ -114,7 +120,7 @@ class Rocket(Learner):
         def pause() -> None:
             context.stop_if_asked("learning recordings")
 
-        train, validation = prepared.train, prepared.validation
+        train = prepared.train
         if prepared.classification and len(np.unique(train.target)) < 2:
             raise SalusError("learner_one_class", where="rocket", found=1)
         row_of = train.feeds["series_rows"].argmax(axis=0)
@@ -123,26 +129,57 @@ class Rocket(Learner):
         kernels = Kernels.fit(windows, self.config.features, prepared.seed)
         context.event("step", learner=self.name, stage="features", windows=len(windows))
         features = kernels.features(windows, prepared.threads, pause)
-        checked = kernels.features(validation.feeds["series"], prepared.threads, pause)
         tabular = Tabular.fit(_table_feeds(train), prepared.schema)
-        tables = [tabular.matrix(_table_feeds(part), len(part)) for part in (train, validation)]
-        answers = _answers(train.target, prepared)[row_of]
-        head, losses = None, {}
-        for penalty, found in _ridges(features, tables[0][row_of], answers, self.config.penalties, pause):
-            raw = _scores(checked, tables[1], validation.feeds["series_rows"], found)
-            loss, scale = _loss(raw, validation.target, prepared.classification)
-            losses[penalty] = loss
-            context.event("step", learner=self.name, stage="head", penalty=penalty, loss=loss)
-            if head is None or loss < min(v for p, v in losses.items() if p != penalty):
-                head = Head(found.means, found.scales, found.weights * scale, found.intercepts * scale)
-        assert head is not None
+        table = tabular.matrix(_table_feeds(train), len(train))
+        ridges = Ridges.of(features, table[row_of], _answers(train.target, prepared)[row_of], pause)
+        judge = self._judge(prepared, ridges, kernels, tabular, row_of, pause)
+        losses: dict[float, tuple[float, float]] = {}
+        for penalty in self.config.penalties:
+            losses[penalty] = judge(penalty)
+            context.event("step", learner=self.name, stage="head", penalty=penalty, loss=losses[penalty][0])
+        penalty = min(losses, key=lambda tried: losses[tried])
+        head, scale = ridges.head(penalty), losses[penalty][1]
+        head = Head(head.means, head.scales, head.weights * scale, head.intercepts * scale)
         details = {
-            "penalty": min(losses, key=lambda p: losses[p]),
-            "validation_losses": {f"{p:g}": round(loss, 6) for p, loss in losses.items()},
+            "penalty": penalty,
+            "losses": {f"{p:g}": round(loss, 6) for p, (loss, _) in losses.items()},
             "features": kernels.width,
             "windows": len(windows),
         }
         return RocketFitted(kernels, tabular, head, prepared.classification, details)
+
+    def _judge(
+        self,
+        prepared: Prepared,
+        ridges: Ridges,
+        kernels: Kernels,
+        tabular: Tabular,
+        row_of: np.ndarray,
+        pause: Callable[[], None],
+    ) -> Callable[[float], tuple[float, float]]:
+        """penalty -> (loss on rows held out, the factor on scores that gives it)."""
+        train, validation = prepared.train, prepared.validation
+        if not folded(prepared):
+            checked = kernels.features(validation.feeds["series"], prepared.threads, pause)
+            table = tabular.matrix(_table_feeds(validation), len(validation))
+
+            def by_validation(penalty: float) -> tuple[float, float]:
+                raw = _scores(checked, table, validation.feeds["series_rows"], ridges.head(penalty))
+                return tempered_loss(raw, validation.target, prepared.classification)
+
+            return by_validation
+        folds = [held for _, held in held_out(train, prepared.classification, prepared.seed, FOLDS)]
+        of_windows = [np.flatnonzero(np.isin(row_of, held)) for held in folds]
+        counts = np.bincount(row_of, minlength=len(train))
+        judged = np.flatnonzero(counts)
+
+        def by_folds(penalty: float) -> tuple[float, float]:
+            raws = ridges.left_out(penalty, [held for held in of_windows if len(held)])
+            sums = np.zeros((len(train), raws.shape[1]))
+            np.add.at(sums, row_of, raws)
+            return tempered_loss(sums[judged] / counts[judged, None], train.target[judged], prepared.classification)
+
+        return by_folds
 
 
 def _table_feeds(part: Part) -> dict[str, np.ndarray]:
@@ -157,29 +194,66 @@ def _answers(target: np.ndarray, prepared: Prepared) -> np.ndarray:
     return signs
 
 
-def _ridges(
-    features: np.ndarray,
-    table: np.ndarray,
-    answers: np.ndarray,
-    penalties: tuple[float, ...],
-    pause: Callable[[], None],
-) -> Iterator[tuple[float, Head]]:
-    """(penalty, head) one after another, from one Gram matrix of the smaller side."""
-    deviations = features.std(axis=0, dtype=np.float64)
-    scales = np.where(deviations < 1e-6, 1.0, deviations).astype(np.float32)
-    means = features.mean(axis=0, dtype=np.float64).astype(np.float32)
-    standard = np.concatenate([(features - means) / scales, table], axis=1).astype(np.float64)
-    centre, middle = standard.mean(axis=0), answers.mean(axis=0)
-    centred, moved = standard - centre, answers - middle
-    rows, columns = centred.shape
-    wide = columns > rows
-    pause()
-    gram = centred @ centred.T if wide else centred.T @ centred
-    for penalty in penalties:
+@dataclass(frozen=True)
+class Ridges:
+    """Ridge regressions of all penalties, from one Gram matrix of the smaller side. z (n, P + Q) and answers (n, K) are centred."""
+
+    z: np.ndarray
+    answers: np.ndarray
+    gram: np.ndarray
+    means: np.ndarray
+    scales: np.ndarray
+    centre: np.ndarray
+    middle: np.ndarray
+    pause: Callable[[], None]
+
+    @classmethod
+    def of(cls, features: np.ndarray, table: np.ndarray, answers: np.ndarray, pause: Callable[[], None]) -> Ridges:
+        deviations = features.std(axis=0, dtype=np.float64)
+        scales = np.where(deviations < 1e-6, 1.0, deviations).astype(np.float32)
+        means = features.mean(axis=0, dtype=np.float64).astype(np.float32)
+        z = np.concatenate([(features - means) / scales, table], axis=1).astype(np.float64)
+        centre, middle = z.mean(axis=0), answers.mean(axis=0)
+        z -= centre
         pause()
-        ridge = gram + penalty * rows * np.eye(len(gram))
-        weights = centred.T @ np.linalg.solve(ridge, moved) if wide else np.linalg.solve(ridge, centred.T @ moved)
-        yield float(penalty), Head(means, scales, weights, middle - centre @ weights)
+        gram = z @ z.T if z.shape[1] > len(z) else z.T @ z
+        return cls(z, answers - middle, gram, means, scales, centre, middle, pause)
+
+    def head(self, penalty: float) -> Head:
+        """penalty: a window."""
+        self.pause()
+        if self._wide:
+            weights = self.z.T @ np.linalg.solve(self._ridge(penalty), self.answers)
+        else:
+            weights = np.linalg.solve(self._ridge(penalty), self.z.T @ self.answers)
+        return Head(self.means, self.scales, weights, self.middle - self.centre @ weights)
+
+    def left_out(self, penalty: float, folds: list[np.ndarray]) -> np.ndarray:
+        """What is said (n, K) of the windows of each fold by the regression that did not see them: with the hat matrix H their errors
+        are (I - H_ff)^-1 times those of the regression that saw them."""
+        self.pause()
+        if self._wide:
+            half = np.linalg.solve(self._ridge(penalty), self.gram)
+            fitted = half.T @ self.answers
+        else:
+            half = np.linalg.solve(self._ridge(penalty), self.z.T)
+            fitted = self.z @ (half @ self.answers)
+        said = np.empty_like(self.answers)
+        for fold in folds:
+            self.pause()
+            hat = half[np.ix_(fold, fold)] if self._wide else self.z[fold] @ half[:, fold]
+            errors = self.answers[fold] - fitted[fold]
+            said[fold] = self.answers[fold] - np.linalg.solve(np.eye(len(fold)) - hat - 1 / len(self.z), errors)
+        said += self.middle
+        return said
+
+    @property
+    def _wide(self) -> bool:
+        return bool(self.z.shape[1] > len(self.z))
+
+    def _ridge(self, penalty: float) -> np.ndarray:
+        ridge: np.ndarray = self.gram + penalty * len(self.z) * np.eye(len(self.gram))
+        return ridge
 
 
 def _scores(features: np.ndarray, table: np.ndarray, series_rows: np.ndarray, head: Head) -> np.ndarray:
@@ -189,15 +263,3 @@ def _scores(features: np.ndarray, table: np.ndarray, series_rows: np.ndarray, he
         series_rows.astype(np.float64) @ windows + table @ head.weights[standard.shape[1] :] + head.intercepts
     )
     return scores
-
-
-def _loss(raw: np.ndarray, target: np.ndarray, classification: bool) -> tuple[float, float]:
-    """The loss on rows, and the factor on scores that gives it: the mean negative log likelihood, or squared error a variance."""
-    if not classification:
-        return float(np.mean((raw - target) ** 2 / np.maximum(target.var(axis=0), 1e-12))), 1.0
-    losses = []
-    for temperature in TEMPERATURES:
-        shifted = (raw - raw.max(axis=1, keepdims=True)) / temperature
-        losses.append(float(np.mean(np.log(np.exp(shifted).sum(axis=1)) - shifted[np.arange(len(target)), target])))
-    best = int(np.argmin(losses))
-    return losses[best], float(1 / TEMPERATURES[best])

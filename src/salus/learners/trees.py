@@ -1,13 +1,15 @@
-"""LightGBM's text of a model to one ONNX tree ensemble that takes the same way for every float32.
+"""Trees, LightGBM's text of them, and the one ONNX tree ensemble that takes the same way for every float32.
 
-A threshold is a double; for float32 values `x <= t` is the same as `x <= the largest float32 that is not above t`.
+A threshold is a double; for float32 values `x <= t` is the same as `x <= the largest float32 that is not above t`. A split by
+levels sends some codes to the left; it becomes a chain of questions for one code each, whose answers yes lead to the same node.
+Does not know who grew the trees.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -18,9 +20,13 @@ from salus.learners.table_codes import TableCodes
 CATEGORICAL, DEFAULT_LEFT, MISSING_SHIFT, MISSING_NAN = 1, 2, 2, 2  # bits of LightGBM's decision_type
 
 
+NODE_BYTES = 60  # of an exported graph, a node or leaf
+
+
 @dataclass(frozen=True)
 class Tree:
-    """Inner nodes 0..n-1; a child below 0 is the leaf ~child. `nan_left`: where a missing value goes."""
+    """Inner nodes 0..n-1; a child below 0 is the leaf ~child. `nan_left`: where a missing value goes. `levels`: of nodes that split
+    by levels the codes that go left; their thresholds say nothing. `leaves` (L,) or, of several outputs, (L, K)."""
 
     features: np.ndarray
     thresholds: np.ndarray
@@ -28,10 +34,11 @@ class Tree:
     left: np.ndarray
     right: np.ndarray
     leaves: np.ndarray
+    levels: dict[int, np.ndarray] = field(default_factory=dict)
 
     @property
     def size(self) -> int:
-        return len(self.features) + len(self.leaves)
+        return len(self.features) + len(self.leaves) + sum(len(codes) - 1 for codes in self.levels.values())
 
 
 def parse_trees(text: str) -> list[Tree]:
@@ -53,13 +60,24 @@ def _tree(fields: dict[str, str]) -> Tree:
         none = np.zeros(0, dtype=np.int64)
         return Tree(none, np.zeros(0, dtype=np.float32), none.astype(bool), none, none, leaves)
     decisions = numbers("decision_type", np.int64)
-    assert not np.any(decisions & CATEGORICAL), "categories are numbers here"
     thresholds = numbers("threshold", np.float64)
+    by_levels = np.flatnonzero(decisions & CATEGORICAL)
+    bounds, words = numbers("cat_boundaries", np.int64), numbers("cat_threshold", np.int64)
+    levels = {}
+    for node in by_levels.tolist():
+        place = int(thresholds[node])
+        levels[node] = _set_bits(words[bounds[place] : bounds[place + 1]])
     # Without missing values among the train rows LightGBM reads a missing one as 0.
     keeps_nan = (decisions >> MISSING_SHIFT) & 3 == MISSING_NAN
     nan_left = np.where(keeps_nan, decisions & DEFAULT_LEFT != 0, thresholds >= 0)
     children = (numbers("left_child", np.int64), numbers("right_child", np.int64))
-    return Tree(numbers("split_feature", np.int64), floor_float32(thresholds), nan_left, *children, leaves)
+    return Tree(numbers("split_feature", np.int64), floor_float32(thresholds), nan_left, *children, leaves, levels)
+
+
+def _set_bits(words: np.ndarray) -> np.ndarray:
+    """The positions of ones in 32-bit words."""
+    bits = (words[:, None] >> np.arange(32)) & 1
+    return np.flatnonzero(bits.ravel())
 
 
 def floor_float32(values: np.ndarray) -> np.ndarray:
@@ -81,9 +99,7 @@ def ensemble_graph(
 ) -> bytes:
     """Scores or values of (tree, output) pairs over the columns that `codes` makes."""
     builder = GraphBuilder()
-    table = _table_nodes(builder, codes)
-    attributes = _attributes(trees)
-    raw = builder.node("TreeEnsembleRegressor", table, domain="ai.onnx.ml", n_targets=width, **attributes)
+    raw = ensemble_nodes(builder, codes.nodes(builder), trees, width)
     if not classification:
         scaled = builder.node("Mul", raw, builder.constant(deviations))
         return builder.finish("values", builder.node("Add", scaled, builder.constant(means)), width)
@@ -93,38 +109,53 @@ def ensemble_graph(
     return builder.finish("scores", raw, width)
 
 
-def _table_nodes(builder: GraphBuilder, codes: TableCodes) -> str:
-    parts = []
-    if codes.numbers:
-        parts.append(builder.feed("numbers", np.float32, ("rows", codes.numbers)))
-    if codes.tables:
-        feed = builder.feed("categories", np.int64, ("rows", len(codes.tables)))
-        for m, table in enumerate(codes.tables):
-            column = builder.node("Gather", feed, builder.constant(m, np.int64), axis=1)
-            parts.append(builder.node("Gather", builder.constant(table), column, axis=0))
-    return builder.node("Concat", *parts, axis=1) if len(parts) > 1 else parts[0]
+def ensemble_nodes(
+    builder: GraphBuilder, table: str, trees: Sequence[tuple[Tree, int]], width: int, aggregate: str = "SUM"
+) -> str:
+    """The graph value (rows, width): the sum (or AVERAGE) of what the trees' leaves say about the rows of `table`. The number
+    beside a tree is the output that its leaves are for; trees of several outputs are for those from there on."""
+    return builder.node(
+        "TreeEnsembleRegressor",
+        table,
+        domain="ai.onnx.ml",
+        n_targets=width,
+        aggregate_function=aggregate,
+        **_attributes(trees),
+    )
 
 
 def _attributes(trees: Sequence[tuple[Tree, int]]) -> dict[str, Any]:
-    """The parallel lists of TreeEnsembleRegressor: inner nodes first, then the leaves, tree by tree."""
+    """The parallel lists of TreeEnsembleRegressor: inner nodes first, then the leaves, then the chains, tree by tree."""
     lists: defaultdict[str, list[Any]] = defaultdict(list)
     for index, (tree, output) in enumerate(trees):
         inner, leaves = len(tree.features), len(tree.leaves)
-
-        def position(children: np.ndarray, inner: int = inner) -> list[int]:
-            found: list[int] = np.where(children >= 0, children, inner + ~children).tolist()
-            return found
-
-        lists["nodes_treeids"] += [index] * (inner + leaves)
-        lists["nodes_nodeids"] += range(inner + leaves)
-        lists["nodes_featureids"] += tree.features.tolist() + [0] * leaves
-        lists["nodes_values"] += tree.thresholds.tolist() + [0.0] * leaves
-        lists["nodes_modes"] += ["BRANCH_LEQ"] * inner + ["LEAF"] * leaves
-        lists["nodes_truenodeids"] += position(tree.left) + [0] * leaves
-        lists["nodes_falsenodeids"] += position(tree.right) + [0] * leaves
-        lists["nodes_missing_value_tracks_true"] += tree.nan_left.astype(int).tolist() + [0] * leaves
-        lists["target_treeids"] += [index] * leaves
-        lists["target_nodeids"] += range(inner, inner + leaves)
-        lists["target_ids"] += [output] * leaves
-        lists["target_weights"] += tree.leaves.tolist()
+        left, right = (np.where(side >= 0, side, inner + ~side).tolist() for side in (tree.left, tree.right))
+        features, values = tree.features.tolist(), tree.thresholds.tolist()
+        modes, tracks = ["BRANCH_LEQ"] * inner, tree.nan_left.astype(int).tolist()
+        rows = [*zip(features, values, modes, left, right, tracks, strict=True)]
+        rows += [(0, 0.0, "LEAF", 0, 0, 0)] * leaves
+        for node, codes in tree.levels.items():
+            places = [node, *range(len(rows), len(rows) + len(codes) - 1)]
+            rows += [rows[node]] * (len(codes) - 1)
+            for place, code, following in zip(places, codes.tolist(), [*places[1:], right[node]], strict=True):
+                rows[place] = (features[node], float(code), "BRANCH_EQ", left[node], following, 0)
+        lists["nodes_treeids"] += [index] * len(rows)
+        lists["nodes_nodeids"] += range(len(rows))
+        for name, column in zip(NODE_LISTS, zip(*rows, strict=True), strict=True):
+            lists[name] += column
+        said = tree.leaves.reshape(leaves, -1)
+        lists["target_treeids"] += [index] * said.size
+        lists["target_nodeids"] += np.repeat(np.arange(inner, inner + leaves), said.shape[1]).tolist()
+        lists["target_ids"] += list(range(output, output + said.shape[1])) * leaves
+        lists["target_weights"] += said.ravel().tolist()
     return dict(lists)
+
+
+NODE_LISTS = (
+    "nodes_featureids",
+    "nodes_values",
+    "nodes_modes",
+    "nodes_truenodeids",
+    "nodes_falsenodeids",
+    "nodes_missing_value_tracks_true",
+)

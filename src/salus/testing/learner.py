@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,7 @@ import pytest
 
 from salus.core.context import Context
 from salus.core.errors import SalusError
-from salus.learners.base import Fitted, Learner, Prepared
+from salus.learners.base import Fitted, Learner, Part, Prepared
 
 NEAR = 1e-4  # of probabilities, and of a target's deviation
 
@@ -73,7 +75,7 @@ class LearnerContract:
         feeds = prepared.validation.feeds
         together = answers_of(graph, feeds)["scores"]
         for row in range(3):
-            alone = answers_of(graph, {name: feed[row : row + 1] for name, feed in feeds.items()})["scores"]
+            alone = answers_of(graph, rows_of(feeds, slice(row, row + 1)))["scores"]
             assert np.allclose(alone[0], together[row], atol=1e-3)
 
     def test_it_learns(self) -> None:
@@ -88,6 +90,24 @@ class LearnerContract:
         raw = self.fit(prepared).raw(prepared.validation.feeds)
         left = np.mean((raw - prepared.validation.target) ** 2) / prepared.validation.target.var()
         assert left < 0.9
+
+    def test_it_learns_without_validation_rows(self, tmp_path: Path) -> None:
+        prepared = self.problem(True)
+        none = slice(0, 0)
+        side = prepared.validation
+        empty = Part(rows_of(side.feeds, none), side.target[none], side.rows[none])
+        fitted = self.fit(replace(prepared, validation=empty))
+        feeds = prepared.validation.feeds
+        raw = fitted.raw(feeds)
+        found = answers_of(self.graph(fitted, tmp_path), feeds)["scores"]
+        assert np.max(np.abs(_plain(found, True) - _plain(raw, True))) < NEAR
+        right = float(np.mean(raw.argmax(axis=1) == prepared.validation.target))
+        guessing = float(np.max(np.bincount(prepared.validation.target)) / len(prepared.validation))
+        assert right > guessing + self.learnable
+
+    def test_what_a_fit_says_for_a_refit_is_a_config(self) -> None:
+        refit = self.fit(self.problem(True)).refit
+        assert self.learner.Config(**self.options | dict(refit))
 
     def test_the_seed_decides_every_bit(self, tmp_path: Path) -> None:
         prepared = self.problem(True)
@@ -110,6 +130,15 @@ class LearnerContract:
         with pytest.raises(SalusError) as caught:
             self.learner.propose(self.problem(True), {"no_such_option": 1}, 2.0, Context())
         assert caught.value.code == "bad_spec"
+
+
+def rows_of(feeds: Mapping[str, np.ndarray], rows: slice) -> dict[str, np.ndarray]:
+    """These rows of feeds; of recordings the windows that belong to them."""
+    taken = {name: feed[rows] for name, feed in feeds.items()}
+    if "series" in feeds:
+        windows = np.flatnonzero((taken["series_rows"] != 0).sum(axis=0))
+        taken |= {"series": feeds["series"][windows], "series_rows": taken["series_rows"][:, windows]}
+    return taken
 
 
 def _plain(raw: np.ndarray, classification: bool) -> np.ndarray:
