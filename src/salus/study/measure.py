@@ -10,60 +10,84 @@ import numpy as np
 from salus.bundle.read import Bundle
 from salus.core.context import Context
 from salus.core.gate import gate
+from salus.data.findings import overlapping_rows
+from salus.data.kinds.base import Values
 from salus.evaluation.measure import measure
 from salus.inference.predictor import Predictor
 from salus.study.contrast import contrast, learning_curve
+from salus.study.judge import Judged, saliency_of
 from salus.study.learn import Learned
+from salus.study.look import Asked, look
 from salus.study.package import Package
+from salus.study.prepare import Material
 from salus.study.story import choice_facts
 
 CHUNK_ROWS = 2048
-CURVE_SHARE = 0.04  # of the budget, for the learning curve
-
-Judged = dict[str, np.ndarray]  # graph output -> what it said, one row a test row
+CURVE_SHARE = 0.03  # of the budget, for the learning curve
+LOOK_SHARE = 0.06  # of the budget, for what the model looks at
+MOST_COLUMNS = 40
 
 
 def measure_bundle(bundle: Bundle, package: Package, judged: Judged | None, context: Context) -> dict[str, Any]:
     """report.json without the files around it.
 
-    judged: what the folds said about their rows, in the order of the material; None: the bundle is asked about the test side.
+    judged: what the folds said about their rows; None: the bundle is asked about the test side.
     """
     started = time.monotonic()
-    material = package.material
+    material, spec = package.material, package.spec
     positions = material.splits.test
-    threads = package.learned.lesson.threads
-    predictor = Predictor.open(bundle, threads=threads)
+    predictor = Predictor.open(bundle, threads=package.learned.lesson.threads)
     try:
-        raw = _predict(predictor, package, positions, context) if judged is None else judged
+        raw = _predict(predictor, package, positions, context) if judged is None else judged.raw
         latency = _one_row_latency(predictor)
+        states = [column.state or {} for column in material.schema.targets]
+        report = measure(
+            task=material.task,
+            target=material.target[positions],
+            raw=raw,
+            states=states,
+            names=list(spec.target),
+            groups=material.groups_of(positions),
+            baseline=material.task.baseline(material.target[material.splits.train], states),
+            seed=spec.seed,
+            columns=_columns(material, positions),
+            overlap=overlapping_rows(material.version, material.schema, material.rows, material.splits),
+        )
+        asked = _asked(predictor, package, positions) if judged is None else judged.asked
+        answers = np.asarray(raw[material.task.output], dtype=np.float64)
+        context.event("explaining")
+        report |= look(asked, material, answers, spec.target, spec.seed, LOOK_SHARE * spec.budget_s)
     finally:
         predictor.close()
-    states = [column.state or {} for column in material.schema.targets]
-    report = measure(
-        task=material.task,
-        target=material.target[positions],
-        raw=raw,
-        states=states,
-        names=list(package.spec.target),
-        groups=material.groups_of(positions),
-        baseline=material.task.baseline(material.target[material.splits.train], states),
-        seed=package.spec.seed,
-    )
-    report |= _story(package, latency, time.monotonic() - started, context)
     report |= _beside(package, context)
-    report["gate"] = gate(report, package.spec.policy)
+    report |= _story(package, latency, time.monotonic() - started, context)
+    report["gate"] = gate(report, spec.policy)
     return report
 
 
+def _columns(material: Material, positions: np.ndarray) -> dict[str, Values]:
+    """The plain inputs of the test rows, by which they are measured apart."""
+    names = [column.name for column in material.schema.inputs if column.kind in ("number", "category")]
+    return material.version.take(names[:MOST_COLUMNS], material.rows[positions]) if names else {}
+
+
+def _asked(predictor: Predictor, package: Package, positions: np.ndarray) -> Asked:
+    """The bundle itself, about its test rows."""
+    output = package.material.task.output
+
+    def predict(values: dict[str, Values]) -> np.ndarray:
+        return predictor.predict_values(values)[output]
+
+    return Asked(positions, predict, saliency_of(package.learned, package.learned.lesson.threads))
+
+
 def _beside(package: Package, context: Context) -> dict[str, Any]:
-    """What helps to judge the figures: why this model, what a random split would have claimed, what more rows would bring."""
+    """Why this model, what a random split would have claimed, what more rows would bring."""
     learned, spec = package.learned, package.spec
-    context.event("explaining")
-    curve_s = CURVE_SHARE * spec.budget_s
     return {
         "choice": choice_facts(learned, package.plan),
         "contrast": contrast(package.material, learned, package.plan["contrast_s"], spec.seed, context),
-        "learning_curve": learning_curve(learned, curve_s, context),
+        "learning_curve": learning_curve(learned, CURVE_SHARE * spec.budget_s, context),
     }
 
 

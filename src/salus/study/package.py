@@ -112,10 +112,11 @@ def _answers(learned: Learned) -> np.ndarray:
     return apply_calibration(learned.calibration, learned.example_answers)
 
 
-def _served_schema(package: Package) -> Any:
-    """The schema with the states that answering needs; other columns keep their names only."""
+def _served_schema(package: Package) -> Schema:
+    """The schema with the states that answering needs, of the targets with their decisions; other columns keep their names only."""
+    targets = {column.name: column for column in package.material.schema.targets}
     columns = tuple(
-        column
+        targets.get(column.name, column)
         if column.role in (Role.INPUT, Role.TARGET)
         else Column(name=column.name, kind=column.kind, role=column.role)
         for column in package.learned.lesson.schema.columns

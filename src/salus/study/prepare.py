@@ -5,7 +5,7 @@ Knows which rows are labelled and on which side they lie. Does not know learners
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -53,6 +53,10 @@ class Material:
     def values(self, positions: np.ndarray) -> dict[str, Values]:
         """The input values of these rows, read by their kinds."""
         return read_values(self.version, self.schema.inputs, self.rows[positions])
+
+    def with_schema(self, schema: Schema) -> Material:
+        """The same rows with targets that know more."""
+        return replace(self, schema=schema)
 
     def groups_of(self, positions: np.ndarray) -> np.ndarray | None:
         return None if self.groups is None else self.groups[positions]

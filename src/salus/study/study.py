@@ -15,6 +15,7 @@ from salus.core.context import Context
 from salus.core.specs import TrainSpec
 from salus.data.version import DataVersion
 from salus.recipes import recipe_named
+from salus.study.decisions import decided
 from salus.study.judge import judge
 from salus.study.learn import learn
 from salus.study.measure import measure_bundle
@@ -48,6 +49,7 @@ def run_study(
         plan = make_plan(rounds.final, rounds.outer, spec, material.groups is not None, context)
         learned = learn(rounds.final, plan, spec, example_feeds, folder, context)
         judged = judge(rounds, plan, spec, folder, context) if rounds.outer else None
+        material = decided(material, learned, spec)
         package = Package(version, data_name, spec, material, plan, learned, example_rows)
         context.event("measuring", learner=learned.best.learner, rows=len(material.splits.test))
         report = measure_bundle(draft(package, Path(scratch) / "draft"), package, judged, context)
