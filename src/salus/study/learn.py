@@ -60,6 +60,7 @@ def learn(
     context: Context,
 ) -> Learned:
     """Executes the plan on a lesson."""
+    lesson = lesson.with_folds(plan["inner_folds"])
     candidates, cut = _execute(lesson, plan, spec, example_feeds, folder, context)
     choice = choose(candidates, lesson, spec.max_latency_ms, ensemble=spec.recipe is None)
     members = tuple(member(candidate, lesson, example_feeds, folder, context) for candidate, _ in choice.members)

@@ -6,7 +6,7 @@ Knows how sides are cut out of encoded rows. Does not know learners or how good 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -56,6 +56,10 @@ class Lesson:
         """Train and validation of one fold."""
         train, held = self.folds[fold]
         return self._prepared(take_part(self.part, train), take_part(self.part, held))
+
+    def with_folds(self, count: int) -> Lesson:
+        """With the first folds alone."""
+        return replace(self, folds=self.folds[:count])
 
     def whole(self) -> Prepared:
         """All rows to learn from, none held out."""

@@ -21,6 +21,8 @@ CONTRAST_SHARE, CONTRAST_S = 0.2, 30.0  # of the budget, at most so long: what a
 TRIALS_FILL = 0.7  # of the time that is left: a trial may cost more than what it varies
 MOST_TRIALS = 40
 MOST_DRAWS = 6  # trials where every outer fold repeats them
+INNER_FOLDS = (5, 3, 2, 1)
+FIRST_SHARE = 0.35  # of the time for fits, that the first learner may take with this many folds
 ENOUGH_TO_TRY_S = 2.0
 TIMED_S = 1.0
 # What usually wins, by what the inputs are, in the order in which a short budget takes them: (learner, share of the time for fits,
@@ -54,14 +56,15 @@ def make_plan(lesson: Lesson, outer: int, spec: TrainSpec, groups: bool, context
     prepared = lesson.prepared(0)
     contrast_s = min(CONTRAST_S, CONTRAST_SHARE * spec.budget_s) if groups and spec.contrast else 0.0
     left_s = max(1.0, spec.budget_s * (1 - RESERVED_SHARE) - contrast_s - context.elapsed_s())
-    times = (outer + 1) * (len(lesson.folds) + lesson.cross)  # how often everything is fitted
+    inner = _inner_folds(lesson, outer, prepared, spec, left_s, context)
+    times = (outer + 1) * (inner + lesson.cross)  # how often everything is fitted
     fits, left_out = _fits(prepared, spec, left_s, times, context)
     trials = _trials(fits, prepared, spec, left_s, times, outer, context)
     plan = {
         "budget_s": spec.budget_s,
         "contrast_s": contrast_s,
         "rows": {"train": len(prepared.train), "validation": len(prepared.validation)},
-        "inner_folds": len(lesson.folds),
+        "inner_folds": inner,
         "outer_folds": outer,
         "seed": spec.seed,
         "threads": prepared.threads,
@@ -72,6 +75,22 @@ def make_plan(lesson: Lesson, outer: int, spec: TrainSpec, groups: bool, context
     context.remember("plan", plan)
     context.event("planned", plan=plan, resumed=False)
     return plan
+
+
+def _inner_folds(
+    lesson: Lesson, outer: int, prepared: Prepared, spec: TrainSpec, left_s: float, context: Context
+) -> int:
+    """How many of the lesson's folds are used: as many as leave time for more than the first learner, at least one."""
+    if len(lesson.folds) == 1:
+        return 1
+    learner = _candidates(prepared, spec)[0][0]
+    options = {name: value for name, value in spec.options.items() if name in learner.Config.model_fields}
+    proposal = learner.propose(prepared, options, left_s / ((outer + 1) * 4), context)
+    one_s = _seconds_of(learner, proposal, prepared, context)
+    for count in INNER_FOLDS:
+        if count <= len(lesson.folds) and one_s * (outer + 1) * (count + 1) <= FIRST_SHARE * left_s:
+            return count
+    return INNER_FOLDS[-1]
 
 
 def _fits(

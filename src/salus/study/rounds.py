@@ -15,8 +15,7 @@ from salus.study.lesson import Encoder, Lesson, lesson_of
 from salus.study.prepare import Material
 
 CROSS_ROWS = 20_000  # tables up to this choose by folds of all rows instead of one validation side
-INNER_FOLDS = ((60.0, 5), (20.0, 3), (0.0, 2))  # least budget in seconds, folds
-INNER_FOLDS_OF_RECORDINGS = 3
+INNER_FOLDS = 5
 
 
 @dataclass(frozen=True)
@@ -42,8 +41,10 @@ class Rounds:
         assert folds is not None, "one side of the split judges"
         for fold in range(self.outer):
             places = np.flatnonzero(folds != fold)
-            lesson = lesson_of(f"outer-{fold}", self.encoder, places, None, self.inner, self.seed, self.threads)
-            yield lesson, np.flatnonzero(folds == fold)
+            yield (
+                lesson_of(f"outer-{fold}", self.encoder, places, None, self.inner, self.seed, self.threads),
+                np.flatnonzero(folds == fold),
+            )
 
 
 def rounds_of(material: Material, spec: TrainSpec, threads: int) -> Rounds:
@@ -52,7 +53,7 @@ def rounds_of(material: Material, spec: TrainSpec, threads: int) -> Rounds:
     learned_from = np.sort(np.concatenate([splits.train, splits.validation]))
     encoder = Encoder(material, learned_from)
     places = np.arange(len(learned_from))
-    inner = _inner_folds(material, spec)
+    inner = 1 if "image" in _kinds(material) else INNER_FOLDS  # pictures take long to learn
     held = None if _crosses(material, len(places)) else np.flatnonzero(np.isin(learned_from, splits.validation))
     final = lesson_of("final", encoder, places, held, inner, spec.seed, threads)
     return Rounds(material, encoder, final, inner, spec.seed, threads)
@@ -67,15 +68,6 @@ def _crosses(material: Material, rows: int) -> bool:
     if material.groups is not None and len(np.unique(material.groups)) < 2:
         return False
     return rows <= CROSS_ROWS and not _kinds(material) & {"image", "series"}
-
-
-def _inner_folds(material: Material, spec: TrainSpec) -> int:
-    """Pictures take long to learn: one fold of them is held out, of recordings three."""
-    kinds = _kinds(material)
-    if "image" in kinds:
-        return 1
-    folds = next(count for least_s, count in INNER_FOLDS if spec.budget_s >= least_s)
-    return min(folds, INNER_FOLDS_OF_RECORDINGS) if "series" in kinds else folds
 
 
 def _kinds(material: Material) -> set[str]:
