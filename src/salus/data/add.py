@@ -1,10 +1,15 @@
-"""Files to an immutable data version: read, recognise, check, write, publish. The version appears whole or not at all."""
+"""Files to an immutable data version: read, recognise, check, write, publish. The version appears whole or not at all.
+
+The rows pass by twice, part by part, and never lie in memory together: once to recognise the kinds from all of them, once to be
+checked and written. What is remembered of them is bounded, so that memory stays the same whatever the size.
+"""
 
 from __future__ import annotations
 
 import json
 import secrets
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,35 +18,32 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from salus.core.context import Context
+from salus.core.disk import full_disk_named
 from salus.core.durable import publish_folder
 from salus.core.nouns import Finding, Schema
 from salus.core.specs import DataSpec
 from salus.data.findings import Checker
-from salus.data.preview import preview
-from salus.data.profile import profile
-from salus.data.schema import recognise
-from salus.data.shards import write_shards
-from salus.data.sources import read_data
+from salus.data.preview import Preview
+from salus.data.profile import Profiler
+from salus.data.row_groups import grouped, sliced
+from salus.data.schema import recognise, typed
+from salus.data.shards import ShardWriter
+from salus.data.sources import source_for
+from salus.data.sources.base import Read
 from salus.data.version import DataVersion
 
 
 def add(path: Path, spec: DataSpec, output: Path, context: Context) -> DataVersion:
     """Reads `path` (a file, a folder, or 'sklearn:NAME') and publishes the version at the folder `output`."""
-    read = read_data(path, spec)
-    context.event("reading", source=read.facts["format"])
-    context.stop_if_asked("adding")
-    schema, table, found = recognise(read.table, spec, read.kinds)
-    context.event("read", rows=table.num_rows, columns=table.num_columns)
-    checker = Checker(schema, lambda: context.stop_if_asked("adding"))
-    checker.part(table)
-    checked, broken = checker.finish()
-    context.stop_if_asked("adding")
-    for name, rows in broken.items():
-        table = _without(table, name, rows)
+    source = source_for(path)
+    context.event("reading", source=source.name)
+    read = source.read(path, spec)
+    schema, found = recognise(sliced(read.parts()), spec, read.kinds, lambda rows: _told(context, "recognising", rows))
     temporary = output.with_name(f".{output.name}.{secrets.token_hex(6)}")
     try:
-        _write(temporary, table, schema, [*found, *checked], read.facts)
-        publish_folder(temporary, output)
+        with full_disk_named(output.parent):
+            _write(temporary, read, schema, found, context)
+            publish_folder(temporary, output)
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
         raise
@@ -50,23 +52,45 @@ def add(path: Path, spec: DataSpec, output: Path, context: Context) -> DataVersi
     return version
 
 
-def _without(table: pa.Table, name: str, rows: list[int]) -> pa.Table:
-    """Pictures that cannot be decoded become missing."""
-    if not rows:
-        return table
-    good = np.ones(table.num_rows, dtype=bool)
-    good[rows] = False
-    column = pc.if_else(pa.array(good), table.column(name), pa.scalar(None, table.column(name).type))
-    return table.set_column(table.column_names.index(name), name, column)
+def _told(context: Context, doing: str, rows: int) -> None:
+    context.stop_if_asked("adding")
+    context.event(doing, rows=rows)
 
 
-def _write(folder: Path, table: pa.Table, schema: Schema, findings: list[Finding], facts: dict[str, Any]) -> None:
-    write_shards(folder / "shards", table, schema)
+def _write(folder: Path, read: Read, schema: Schema, found: list[Finding], context: Context) -> None:
+    """All files of the version, in one pass over the rows."""
+    checker = Checker(schema, lambda: context.stop_if_asked("adding"))
+    profiler, preview, writer = Profiler(schema), Preview(schema), ShardWriter(folder / "shards", schema)
+    try:
+        for group in grouped(_typed(read, schema)):
+            group = _without(group, checker.part(group))
+            profiler.part(group)
+            preview.part(group)
+            writer.part(group)
+            _told(context, "writing", profiler.rows)
+    finally:
+        writer.close()
+    findings = [*found, *checker.finish()]
     _json(folder / "schema.json", schema.model_dump(mode="json"))
     _json(folder / "findings.json", [finding.model_dump(mode="json") for finding in findings])
-    _json(folder / "profile.json", profile(table, schema))
-    _json(folder / "preview.json", {"rows": preview(table, schema)}, indent=None)
-    _json(folder / "source.json", {**facts, "rows": table.num_rows})
+    _json(folder / "profile.json", profiler.result())
+    _json(folder / "preview.json", {"rows": preview.rows}, indent=None)
+    _json(folder / "source.json", {**read.facts, "rows": profiler.rows})
+
+
+def _typed(read: Read, schema: Schema) -> Iterator[pa.Table]:
+    for part in sliced(read.parts()):
+        yield typed(part, schema)
+
+
+def _without(table: pa.Table, broken: dict[str, list[int]]) -> pa.Table:
+    """Pictures that cannot be decoded become missing."""
+    for name, places in broken.items():
+        good = np.ones(table.num_rows, dtype=bool)
+        good[places] = False
+        column = pc.if_else(pa.array(good), table.column(name), pa.scalar(None, table.column(name).type))
+        table = table.set_column(table.column_names.index(name), name, column)
+    return table
 
 
 def _json(path: Path, value: Any, indent: int | None = 1) -> None:

@@ -47,18 +47,23 @@ class Checker:
         if any(column.kind == "image" for column in schema.columns):
             self.said = []  # pictures that repeat are found by themselves
 
-    def part(self, table: pa.Table) -> None:
-        """The next rows."""
+    def part(self, table: pa.Table) -> dict[str, list[int]]:
+        """The next rows; says which of them (0 is the first of `table`) are undecodable in each picture column."""
+        broken: dict[str, list[int]] = {}
         for name, check in self.checks.items():
             self.tick()
+            before = len(check.broken) if isinstance(check, PictureCheck) else 0
             check.part(table.column(name), self.rows)
+            if isinstance(check, PictureCheck) and len(check.broken) > before:
+                broken[name] = [row - self.rows for row in check.broken[before:]]
         if self.said:
             rows = np.arange(self.rows, self.rows + table.num_rows)
             self.repeats.add(row_keys(table.select(self.said)), rows)
         self.rows += table.num_rows
+        return broken
 
-    def finish(self) -> tuple[list[Finding], dict[str, list[int]]]:
-        """What was found, and the undecodable rows of each picture column."""
+    def finish(self) -> list[Finding]:
+        """What was found."""
         findings: list[Finding] = []
         for check in self.checks.values():
             self.tick()
@@ -68,8 +73,7 @@ class Checker:
             code = "duplicate_rows" if repeats.one_in == 1 else "duplicate_rows_estimated"
             of = {"found": repeats.count, "expected": repeats.one_in}
             findings.append(finding(code, Severity.WARNING, (), repeats.rows, **of))
-        broken = {name: check.broken for name, check in self.checks.items() if isinstance(check, PictureCheck)}
-        return findings, broken
+        return findings
 
 
 def _check_of(column: Column, tick: Callable[[], None]) -> ColumnCheck:

@@ -19,15 +19,19 @@ CHARACTERS = 2000  # of a text
 VALUES = 20_000  # of all rows together; a wide table shows fewer rows
 
 
-def preview(table: pa.Table, schema: Schema) -> list[dict[str, Any]]:
-    rows = max(1, min(ROWS, VALUES // max(1, table.num_columns)))
-    kinds = {column.name: column.kind for column in schema.columns}
-    return [
-        {name: _shown(value, kinds[name]) for name, value in row.items()} for row in table.slice(0, rows).to_pylist()
-    ]
+class Preview:
+    """Takes groups of rows in their order and keeps the first rows of all."""
+
+    def __init__(self, schema: Schema) -> None:
+        self.most = max(1, min(ROWS, VALUES // max(1, len(schema.columns))))
+        self.rows: list[dict[str, Any]] = []
+
+    def part(self, table: pa.Table) -> None:
+        for row in table.slice(0, self.most - len(self.rows)).to_pylist():
+            self.rows.append({name: _shown(value) for name, value in row.items()})
 
 
-def _shown(value: Any, kind: str) -> Any:
+def _shown(value: Any) -> Any:
     if isinstance(value, bytes):
         return {"base64": base64.b64encode(_small(value)).decode()}
     if isinstance(value, str):

@@ -1,11 +1,12 @@
-"""Columns of any type to columns of a kind: recognised from names and values, or as the person said.
+"""Columns of any type to columns of a kind: recognised from names and all values, or as the person said.
 
-Also brings each column to the one Arrow type of its kind, so that everything behind it sees four types only.
+Also brings each column to the one Arrow type of its kind's storage, so that everything behind it sees four types only.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -14,50 +15,56 @@ import pyarrow.compute as pc
 from salus.core.errors import SalusError
 from salus.core.nouns import Column, Finding, Role, Schema, Severity, Split
 from salus.core.specs import DataSpec
+from salus.data.column_facts import ColumnFacts, as_numbers, sort_of
 from salus.data.kinds import KINDS, kind_named
 from salus.data.kinds.category import label_of
 from salus.data.names import words_of
 from salus.data.split import side_of
 
-SAMPLE_ROWS = 2000
-SHOWN_ROWS = 20
 ARROW_TYPES = {  # of `Kind.storage`
     "number": pa.float64(),
     "text": pa.large_string(),
     "bytes": pa.large_binary(),
     "numbers": pa.large_list(pa.float32()),
 }
-A_NUMBER = r"^\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*$"
-ZERO_LED = r"^\s*[+-]?0\d"  # 007 is a code, not a measurement
 ID_WORDS = {"id", "index", "nr", "number", "key"}
+ID_ROWS = 20  # fewer differ by chance
+SPOKEN_OF = ("rate_hz", "window_s", "stride_s")  # of all recordings
 
 
 def recognise(
-    table: pa.Table, spec: DataSpec, told: Mapping[str, str] | None = None
-) -> tuple[Schema, pa.Table, list[Finding]]:
-    """The schema, the table in the types of the kinds, and what was found on the way. `told`: kinds that the source knows."""
-    for name in spec.kinds:
-        if name not in table.column_names:
-            raise SalusError("no_such_column", where="kinds", expected=", ".join(table.column_names)[:300], found=name)
-    known = {**(told or {}), **spec.kinds}
-    columns: list[Column] = []
-    arrays: list[pa.ChunkedArray] = []
-    findings: list[Finding] = []
-    for name in table.column_names:
-        raw = table.column(name)
-        kind = known.get(name) or _kind_of(raw)
-        array = as_kind(raw, kind, name)
-        if name not in known and kind == "category":
-            findings += _mixed(raw, name)
-        role = _role(name, kind, array, name in known)
-        if role is Role.IGNORE and name.lower() != "split":
-            findings.append(
-                Finding(code="id_column", severity=Severity.INFO, columns=(name,), parameters={"where": name})
-            )
-        columns.append(Column(name=name, kind=kind, role=role))
-        arrays.append(array)
-    typed = pa.table(dict(zip(table.column_names, arrays, strict=True)))
-    return Schema(columns=tuple(columns)), typed, findings
+    parts: Iterable[pa.Table], spec: DataSpec, told: Mapping[str, str], tick: Callable[[int], None]
+) -> tuple[Schema, list[Finding]]:
+    """The schema, and what was found on the way, from all rows. `told`: kinds that the source knows. `tick` is told
+    how many rows have passed."""
+    names: list[str] = []
+    facts: dict[str, ColumnFacts] = {}
+    rows = 0
+    for part in parts:
+        if not facts:
+            names = part.column_names
+            _check_names(spec, names)
+            facts = {name: ColumnFacts(len(names)) for name in names}
+        for name in names:
+            facts[name].part(part.column(name), rows)
+        rows += part.num_rows
+        tick(rows)
+    if not rows:
+        raise SalusError("no_rows", where="the data")
+    columns, findings = [], []
+    known = {**told, **spec.kinds}
+    for name in names:
+        column, found = _column(name, facts[name], known.get(name), spec)
+        columns.append(column)
+        findings += found
+    return Schema(columns=tuple(columns)), findings
+
+
+def typed(part: pa.Table, schema: Schema) -> pa.Table:
+    """The rows in the Arrow types of the kinds."""
+    return pa.table(
+        {column.name: as_kind(part.column(column.name), column.kind, column.name) for column in schema.columns}
+    )
 
 
 def as_kind(array: pa.ChunkedArray, kind: str, name: str) -> pa.ChunkedArray:
@@ -67,14 +74,14 @@ def as_kind(array: pa.ChunkedArray, kind: str, name: str) -> pa.ChunkedArray:
             "bad_spec", where=f"kind of column '{name}'", expected=f"one of {', '.join(KINDS)}", found=kind
         )
     try:
-        if pa.types.is_temporal(array.type):
-            array = array.cast(pa.string())
+        if sort_of(array.type) in ("moment", "clock"):
+            array = _written(array)
         if kind == "number":
-            return _numbers(array)
+            return as_numbers(array)
         if kind == "series":
             return _recordings(array.cast(ARROW_TYPES["numbers"]))
         if kind == "category" and (pa.types.is_floating(array.type) or pa.types.is_decimal(array.type)):
-            return _labels(_numbers(array))
+            return _labels(as_numbers(array))
         return array.cast(ARROW_TYPES[kind_named(kind).storage])
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
         raise SalusError(
@@ -82,12 +89,45 @@ def as_kind(array: pa.ChunkedArray, kind: str, name: str) -> pa.ChunkedArray:
         ) from None
 
 
-def _numbers(array: pa.ChunkedArray) -> pa.ChunkedArray:
-    """As float64, rounded where an integer is longer than that; not-a-number is missing."""
-    if pa.types.is_string(array.type) or pa.types.is_large_string(array.type) or pa.types.is_string_view(array.type):
-        array = pc.utf8_trim_whitespace(array.cast(pa.large_string()))
-    found = array.cast(pa.float64(), safe=False)
-    return pc.if_else(pc.is_nan(found), pa.scalar(None, pa.float64()), found)
+def _check_names(spec: DataSpec, names: list[str]) -> None:
+    """What a person said must be about columns that are there."""
+    for where, said in (("kinds", spec.kinds), ("roles", spec.roles), ("units", spec.units)):
+        for name in said:
+            if name not in names:
+                raise SalusError("no_such_column", where=where, expected=", ".join(names)[:300], found=name)
+    for name, role in spec.roles.items():
+        if role not in list(Role):
+            expected = f"one of {', '.join(Role)}"
+            raise SalusError("bad_spec", where=f"role of column '{name}'", expected=expected, found=role[:60])
+
+
+def _column(name: str, facts: ColumnFacts, known: str | None, spec: DataSpec) -> tuple[Column, list[Finding]]:
+    kind = known or facts.kind()
+    findings = _mixed(facts, name) if known is None and kind == "category" else []
+    if name in spec.roles:
+        role = Role(spec.roles[name])
+    else:
+        role = _role(name, kind, facts, known is not None)
+        if role is Role.IGNORE and name.lower() != "split":
+            parameters = {"where": name}
+            findings.append(Finding(code="id_column", severity=Severity.INFO, columns=(name,), parameters=parameters))
+    return Column(name=name, kind=kind, role=role, options=_options(name, kind, spec)), findings
+
+
+def _options(name: str, kind: str, spec: DataSpec) -> dict[str, Any]:
+    """What the person said about this column."""
+    said: dict[str, Any] = {"unit": spec.units[name]} if name in spec.units else {}
+    if kind == "series":
+        said |= {option: getattr(spec, option) for option in SPOKEN_OF if getattr(spec, option) is not None}
+    return said
+
+
+def _written(array: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Moments as texts; those with a zone in UTC, which needs no table of zones."""
+    if not (pa.types.is_timestamp(array.type) and array.type.tz):
+        return array.cast(pa.large_string())
+    plain = array.cast(pa.timestamp(array.type.unit)).cast(pa.large_string())
+    return pc.binary_join_element_wise(plain, pa.scalar("Z", pa.large_string()), pa.scalar("", pa.large_string()))
 
 
 def _labels(numbers: pa.ChunkedArray) -> pa.ChunkedArray:
@@ -103,74 +143,40 @@ def _recordings(array: pa.ChunkedArray) -> pa.ChunkedArray:
     return pc.if_else(pc.fill_null(empty, False), pa.scalar(None, array.type), array)
 
 
-def _kind_of(array: pa.ChunkedArray) -> str:
-    """The kind that recognises a sample most surely; a column of nothing is a number that is missing."""
-    kind = array.type
-    if pa.types.is_boolean(kind) or pa.types.is_temporal(kind):
-        return "category"
-    if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind):
-        return "number"
-    sample = array.drop_null().slice(0, SAMPLE_ROWS).to_pylist()
-    confidence = {name: kind_named(name).recognise(sample) for name in KINDS}
-    best = max(confidence, key=lambda name: confidence[name])
-    if confidence[best] == 0:
-        return "number" if pa.types.is_null(kind) else "category"
-    return "category" if best == "number" and not _all_numbers(array) else best
-
-
-def _all_numbers(array: pa.ChunkedArray) -> bool:
-    """Whether every text of a column is a number as tables write it, not only those of the sample."""
-    array = array.cast(pa.large_string())
-    numbers = pc.all(pc.match_substring_regex(array, A_NUMBER)).as_py()
-    return bool(numbers) and not pc.any(pc.match_substring_regex(array, ZERO_LED)).as_py()
-
-
-def _mixed(array: pa.ChunkedArray, name: str) -> list[Finding]:
+def _mixed(facts: ColumnFacts, name: str) -> list[Finding]:
     """Text among numbers: one typing mistake makes a measurement a label."""
-    if not (pa.types.is_string(array.type) or pa.types.is_large_string(array.type)):
+    texts = facts.texts
+    if facts.sorts != {"text"} or not texts.others or texts.others * 2 > facts.rows:
         return []
-    numbers = pc.fill_null(pc.match_substring_regex(array, A_NUMBER), True).to_numpy(zero_copy_only=False)
-    others = np.flatnonzero(~numbers)
-    if not len(others) or len(others) * 2 > len(array) - array.null_count:
-        return []
-    rows = tuple(int(row) for row in others[:SHOWN_ROWS])
-    parameters = {"where": name, "found": len(others), "expected": str(array[rows[0]].as_py())[:60]}
+    parameters = {"where": name, "found": texts.others, "expected": texts.example}
     return [
         Finding(
             code="mixed_types",
             severity=Severity.WARNING,
             columns=(name,),
-            rows=rows,
-            count=len(others),
+            rows=tuple(texts.first_others),
+            count=texts.others,
             parameters=parameters,
         )
     ]
 
 
-def _role(name: str, kind: str, array: pa.ChunkedArray, known: bool) -> Role:
+def _role(name: str, kind: str, facts: ColumnFacts, known: bool) -> Role:
     """What a column is for, as far as it shows: an official split, an id, else an input."""
-    if name.lower() == "split" and kind == "category":
-        values = set(pc.unique(array).to_pylist()) - {None}
-        sides = {side_of(value) for value in values}
-        if values and None not in sides:
+    if name.lower() == "split" and kind == "category" and facts.texts.labels:
+        sides = {side_of(label) for label in facts.texts.labels}
+        if None not in sides:
             return Role.SPLIT if {Split.TRAIN, Split.TEST} <= sides else Role.IGNORE
-    return Role.IGNORE if not known and _is_id(array, kind, name) else Role.INPUT
+    return Role.IGNORE if not known and _is_id(facts, kind, name) else Role.INPUT
 
 
-def _is_id(array: pa.ChunkedArray, kind: str, name: str) -> bool:
+def _is_id(facts: ColumnFacts, kind: str, name: str) -> bool:
     """Text that is different in (nearly) every row; or whole numbers that only count the rows."""
-    present = array.drop_null()
-    rows = len(present)
-    if rows < 20:
+    if facts.rows < ID_ROWS:
         return False
     if kind == "category":
-        return bool(pc.count_distinct(present).as_py() > 0.9 * rows)
-    if (
-        kind != "number"
-        or pc.count_distinct(present).as_py() < rows
-        or not pc.all(pc.equal(pc.round(present), present)).as_py()
-    ):
+        return facts.texts.distinct.share > 0.9
+    if kind != "number" or not facts.numbers.all_different:
         return False
     named = bool(ID_WORDS & set(words_of(name))) or name.lower().endswith("id")
-    differences = pc.unique(pc.pairwise_diff(present.combine_chunks(), 1).drop_null()).to_pylist()
-    return named or differences in ([1.0], [-1.0])
+    return named or facts.numbers.counting
