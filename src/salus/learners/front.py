@@ -1,39 +1,146 @@
 """What a table learner sees of any feeds: numbers (B, N), NaN where missing, beside the categories as they are.
 
-Numbers pass as they are. Knows how the same columns are made in numpy and as graph nodes; does not know what is learned from them.
+Numbers and times pass as they are. Texts, pictures and recordings become features by graph nodes, and there is no second
+implementation: to learn from them, the very nodes are run by the engine that serves. Knows how the parts stand side by side; does
+not know what is learned from them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Protocol
 
 import numpy as np
 
-from salus.learners.base import Prepared
+from salus.data.kinds.time import part_names
+from salus.learners.base import Part, Prepared
+from salus.learners.front_pictures import PictureFeatures
+from salus.learners.front_series import SeriesFeatures
+from salus.learners.front_texts import TextFeatures
 from salus.learners.graphs import GraphBuilder
+
+KINDS = frozenset({"number", "category", "time", "text", "image", "series"})
+CHUNK_BYTES = 32 * 2**20  # of feeds that are worked on at once
+CHUNK_ROWS = 4096
+
+
+class FrontPart(Protocol):
+    """Features that are made by graph nodes."""
+
+    @property
+    def names(self) -> list[tuple[str, str]]:
+        """(name, column it comes from) of every feature."""
+
+    def nodes(self, builder: GraphBuilder) -> str:
+        """The graph value (rows, features)."""
 
 
 @dataclass(frozen=True)
 class Front:
-    """names: one a number column, for explaining."""
+    """plain: (name, column) of the columns that pass as they are, by their feed. parts: what is made of the other feeds.
+    names: one a column of what `feeds` gives as `numbers`; sources: the input column that each comes from."""
 
-    names: tuple[str, ...]
+    plain: dict[str, list[tuple[str, str]]]
+    parts: tuple[FrontPart, ...]
+    threads: int
 
     @classmethod
     def fit(cls, prepared: Prepared) -> Front:
         """Learned of train rows alone; the seed decides what is drawn."""
-        return cls(tuple(column.name for column in prepared.schema.inputs if column.kind == "number"))
+        columns: dict[str, list[str]] = {}
+        for column in prepared.schema.inputs:
+            columns.setdefault(column.kind, []).append(column.name)
+        feeds, parts = prepared.train.feeds, list[FrontPart]()
+        plain = {"numbers": [(name, name) for name in columns["number"]]} if "number" in columns else {}
+        if "time" in columns:
+            plain["times"] = part_names(columns["time"])
+        if "text" in columns:
+            parts.append(TextFeatures.fit(columns["text"], prepared))
+        for index, name in enumerate(columns.get("image", [])):
+            parts.append(PictureFeatures(f"image_{index}", name, *feeds[f"image_{index}"].shape[1:]))
+        if "series" in columns:
+            parts.append(SeriesFeatures.fit(columns["series"], feeds))
+        return cls(plain, tuple(parts), prepared.threads)
 
     @classmethod
     def takes(cls, kinds: frozenset[str]) -> bool:
         """Whether it can make a table of inputs of these kinds."""
-        return bool(kinds) and kinds <= {"number", "category"}
+        return bool(kinds) and kinds <= KINDS
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(name for name, _ in self._named)
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        return tuple(source for _, source in self._named)
 
     def feeds(self, feeds: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """`numbers` float32 (B, N) where there are any, and `categories` int64 (B, M) where there are any."""
-        return {name: feeds[name] for name in ("numbers", "categories") if name in feeds}
+        return self._with(feeds, self._made(feeds) if self.parts else [])
+
+    def learning(self, part: Part) -> dict[str, np.ndarray]:
+        """`feeds` of rows it was fitted on, to learn from: what was learned of their answers is answered out of fold."""
+        made = self._made(part.feeds) if self.parts else []
+        for at, features in enumerate(self.parts):
+            if isinstance(features, TextFeatures):
+                made[at] = features.learning(made[at], part.rows)
+        return self._with(part.feeds, made)
 
     def number_nodes(self, builder: GraphBuilder) -> str:
         """The graph value (rows, N) of what `feeds` gives as `numbers`; only asked when there are any."""
-        return builder.feed("numbers", np.float32, ("rows", len(self.names)))
+        values = [builder.feed(name, np.float32, ("rows", len(named))) for name, named in self.plain.items()]
+        values += [part.nodes(builder) for part in self.parts]
+        return values[0] if len(values) == 1 else builder.node("Concat", *values, axis=1)
+
+    @cached_property
+    def _named(self) -> list[tuple[str, str]]:
+        found = [named for columns in self.plain.values() for named in columns]
+        return found + [named for part in self.parts for named in part.names]
+
+    def _with(self, feeds: Mapping[str, np.ndarray], made: list[np.ndarray]) -> dict[str, np.ndarray]:
+        numbers = [feeds[name] for name in self.plain] + made
+        found = {"numbers": np.concatenate(numbers, axis=1) if len(numbers) > 1 else numbers[0]} if numbers else {}
+        return found | ({"categories": feeds["categories"]} if "categories" in feeds else {})
+
+    def _made(self, feeds: Mapping[str, np.ndarray]) -> list[np.ndarray]:
+        """What each part makes, float32 (B, features), in pieces of bounded memory."""
+        rows = len(next(iter(feeds.values()))) if "series" not in feeds else len(feeds["series_rows"])
+        found: list[list[np.ndarray]] = [[] for _ in self.parts]
+        for piece in _pieces(feeds, rows):
+            for pieces, session in zip(found, self._sessions, strict=True):
+                taken = {wanted.name: piece[wanted.name] for wanted in session.get_inputs()}
+                pieces.append(session.run(None, taken)[0])
+        empty = [np.zeros((0, len(part.names)), dtype=np.float32) for part in self.parts]
+        return [np.concatenate([none, *pieces]) for none, pieces in zip(empty, found, strict=True)]
+
+    @cached_property
+    def _sessions(self) -> list[Any]:
+        """The nodes of each part, ready to run."""
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads, options.inter_op_num_threads = max(1, self.threads), 1
+        options.log_severity_level = 4
+        sessions = []
+        for part in self.parts:
+            builder = GraphBuilder()
+            graph = builder.finish("numbers", part.nodes(builder), len(part.names))
+            sessions.append(onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"]))
+        return sessions
+
+
+def _pieces(feeds: Mapping[str, np.ndarray], rows: int) -> Iterator[dict[str, np.ndarray]]:
+    """The feeds of some rows after the others; of recordings the windows that belong to them."""
+    size = sum(feed.nbytes for name, feed in feeds.items() if name != "series_rows")
+    step = max(1, min(CHUNK_ROWS, rows * CHUNK_BYTES // max(1, size)))
+    for start in range(0, rows, step):
+        chosen = slice(start, start + step)
+        piece = {name: feed[chosen] for name, feed in feeds.items() if name not in ("series", "series_rows")}
+        if "series" in feeds:
+            of_rows = feeds["series_rows"][chosen]
+            windows = np.flatnonzero(of_rows.any(axis=0))
+            piece |= {"series": feeds["series"][windows], "series_rows": np.ascontiguousarray(of_rows[:, windows])}
+        yield piece

@@ -52,7 +52,9 @@ class GraphBuilder:
         self._nodes.append(helper.make_node(operator, list(inputs), names, name=name, **attributes))
         return names
 
-    def each(self, items: str, shape: tuple[int, ...], width: int, work: Callable[[GraphBuilder, str], str]) -> str:
+    def each(
+        self, items: str, shape: tuple[int | str, ...], width: int, work: Callable[[GraphBuilder, str], str]
+    ) -> str:
         """`work` on one item of axis 0 after the other, so that memory does not grow with their number.
 
         work: makes a value (1, width) of a value (1, *shape) with the builder it is given. Gives a value (items, width).
