@@ -12,9 +12,17 @@ from salus.data.sources.base import Read, Source
 
 SOURCES: list[str] = [
     "salus.data.sources.bundled:Bundled",
+    "salus.data.sources.idx_pictures:IdxPictures",
+    "salus.data.sources.hugging_face:HuggingFace",
+    "salus.data.sources.metadata_folder:MetadataFolder",
     "salus.data.sources.splits_folder:SplitsFolder",
     "salus.data.sources.class_folders:ClassFolders",
     "salus.data.sources.parquet:Parquet",
+    "salus.data.sources.arrow_file:ArrowFile",
+    "salus.data.sources.json_lines:JsonLines",
+    "salus.data.sources.arff:Arff",
+    "salus.data.sources.orange_tab:OrangeTab",
+    "salus.data.sources.ts_series:TsSeries",
     "salus.data.sources.csv_table:CsvTable",
 ]
 

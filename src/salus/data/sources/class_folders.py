@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow as pa
@@ -10,9 +11,8 @@ from salus.core.errors import SalusError
 from salus.core.nouns import Split
 from salus.core.specs import DataSpec
 from salus.data.sources.base import Read, Source
+from salus.data.sources.files import folders, is_picture, with_bytes
 from salus.data.split import side_of
-
-SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp")
 
 KINDS = {"image": "image", "label": "category"}  # a folder named 007 is a label, not the number 7
 
@@ -21,41 +21,36 @@ class ClassFolders(Source):
     name = "class-folders"
 
     def claims(self, path: Path) -> bool:
-        return path.is_dir() and any(_pictures(folder) for _, folder in _classes(path))
+        return path.is_dir() and any(any(map(is_picture, folder.iterdir())) for _, folder in _classes(path))
 
     def read(self, path: Path, spec: DataSpec) -> Read:
-        images: list[bytes] = []
-        labels: list[str] = []
-        splits: list[str | None] = []
-        for side, folder in _classes(path):
-            for picture in _pictures(folder):
-                images.append(picture.read_bytes())
-                labels.append(folder.name)
-                splits.append(side.value if side else None)
-        if not images:
+        pictures = [
+            (picture, (folder.name, side.value if side else None))
+            for side, folder in _classes(path)
+            for picture in sorted(filter(is_picture, folder.iterdir()))
+        ]
+        if not pictures:
             raise SalusError("no_rows", where=path.name)
-        columns = {"image": pa.array(images, pa.large_binary()), "label": pa.array(labels)}
-        if {Split.TRAIN.value, Split.TEST.value} <= set(splits):
-            columns["split"] = pa.array(splits)
-        facts = {"format": "class-folders", "files": [f"{len(images)} pictures"]}
-        return Read.of(pa.table(columns), facts, KINDS)
+        official = {Split.TRAIN.value, Split.TEST.value} <= {side for _, (_, side) in pictures}
+
+        def parts() -> Iterator[pa.Table]:
+            for held in with_bytes(pictures):
+                columns = {"image": pa.array([content for content, _ in held], pa.large_binary())}
+                columns["label"] = pa.array([label for _, (label, _) in held], pa.string())
+                if official:
+                    columns["split"] = pa.array([side for _, (_, side) in held], pa.string())
+                yield pa.table(columns)
+
+        return Read(parts, {"format": "class-folders", "files": [f"{len(pictures)} pictures"]}, KINDS)
 
 
 def _classes(path: Path) -> list[tuple[Split | None, Path]]:
     """Every class folder with its side."""
     found: list[tuple[Split | None, Path]] = []
-    for folder in _folders(path):
+    for folder in folders(path):
         side = side_of(folder.name)
         if side is None:
             found.append((None, folder))
         else:
-            found += [(side, below) for below in _folders(folder)]
+            found += [(side, below) for below in folders(folder)]
     return found
-
-
-def _folders(path: Path) -> list[Path]:
-    return sorted(p for p in path.iterdir() if p.is_dir() and not p.is_symlink() and not p.name.startswith("."))
-
-
-def _pictures(folder: Path) -> list[Path]:
-    return sorted(p for p in folder.iterdir() if p.is_file() and not p.is_symlink() and p.suffix.lower() in SUFFIXES)

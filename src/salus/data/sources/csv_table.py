@@ -88,7 +88,11 @@ class CsvTable(Source):
 
 
 def read_text_table(file: Path, spec: DataSpec) -> Read:
-    head = read_head(file, spec)
+    return read_below(read_head(file, spec), file, spec)
+
+
+def read_below(head: Head, file: Path, spec: DataSpec) -> Read:
+    """The rows below a head that is known."""
     text = TextFile(file, spec.encoding, spaces=head.delimiter == SPACES)
     content = text.head(IN_MEMORY_BYTES)
     layout = Layout(text, head, spec.missing, not (head.delimiter == "\t" and LOOSE_QUOTE.search(content)))

@@ -1,20 +1,21 @@
-"""Parquet files. Extension types (which may carry code) and nested records are refused."""
+"""Parquet files, a few rows at a time. Extension types (which may carry code) and nested records are refused."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from salus.core.errors import SalusError
 from salus.core.specs import DataSpec
 from salus.data.sources.base import Read, Source
-from salus.data.sources.csv_head import MAX_COLUMNS
+from salus.data.sources.columns import Features, checked_schema, plain_table
 from salus.data.sources.csv_table import the_table
 
 SUFFIXES = (".parquet",)
+BATCH_BYTES = 2**25  # of a part, as the file's own sizes tell
 
 
 class Parquet(Source):
@@ -26,48 +27,54 @@ class Parquet(Source):
     def read(self, path: Path, spec: DataSpec) -> Read:
         file = the_table(path, SUFFIXES)
         assert file is not None
-        table = read_parquet(file)
-        if table.num_rows == 0:
-            raise SalusError("no_rows", where=file.name)
-        return Read.of(table, {"format": "parquet", "files": [file.name]})
+        return read_parquet(file)
 
 
-def read_parquet(file: Path) -> pa.Table:
-    """The table; pictures as the Hugging Face layout keeps them ({bytes, path}) become plain bytes."""
+def read_parquet(file: Path) -> Read:
+    """The rows; pictures as the Hugging Face layout keeps them ({bytes, path}) become plain bytes, codes of classes their names."""
+    with _opened(file) as parquet:
+        schema = parquet.schema_arrow
+        features = Features.of(schema)
+        checked_schema(schema, file)
+        rows = parquet.metadata.num_rows
+    if rows == 0:
+        raise SalusError("no_rows", where=file.name)
+
+    def parts() -> Iterator[pa.Table]:
+        with _opened(file) as parquet:
+            total = sum(parquet.metadata.row_group(i).total_byte_size for i in range(parquet.metadata.num_row_groups))
+            size = max(1, min(2**17, BATCH_BYTES * rows // max(1, total)))
+            batches = parquet.iter_batches(batch_size=size, use_threads=False)
+            while (batch := _next(batches, file)) is not None:
+                yield plain_table(pa.Table.from_batches([batch]), features, file)
+
+    next(parts())  # what no column can be is refused now
+    return Read(parts, {"format": "parquet", "files": [file.name]}, features.kinds)
+
+
+class _opened:
+    """The file, or `parquet_malformed`."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+
+    def __enter__(self) -> pq.ParquetFile:
+        try:
+            self._parquet = pq.ParquetFile(self._file, arrow_extensions_enabled=False)
+        except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError, EOFError) as error:
+            raise malformed(self._file, error) from None
+        return self._parquet
+
+    def __exit__(self, *_: object) -> None:
+        self._parquet.close()
+
+
+def _next(batches: Iterator[pa.RecordBatch], file: Path) -> pa.RecordBatch | None:
     try:
-        with pq.ParquetFile(file, arrow_extensions_enabled=False) as parquet:
-            if len(parquet.schema_arrow) > MAX_COLUMNS:
-                raise SalusError(
-                    "too_many_columns", where=file.name, expected=MAX_COLUMNS, found=len(parquet.schema_arrow)
-                )
-            table = parquet.read(use_threads=False)
+        return next(batches, None)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError, EOFError) as error:
-        raise SalusError("parquet_malformed", where=file.name, found=str(error).split("\n")[0][:120]) from None
-    _check_names(table.column_names, file)
-    for index, field in enumerate(table.schema):
-        table = table.set_column(index, field.name, _plain(table.column(index), field, file))
-    return table.replace_schema_metadata(None)
+        raise malformed(file, error) from None
 
 
-def _check_names(names: list[str], file: Path) -> None:
-    seen: set[str] = set()
-    for name in names:
-        if name.strip() == "" or name in seen:
-            raise SalusError("duplicate_column", where=file.name, found=name)
-        seen.add(name)
-
-
-def _plain(column: pa.ChunkedArray, field: pa.Field, file: Path) -> pa.ChunkedArray:
-    """The column without the types that are refused."""
-    where = f"{file.name}, column '{field.name}'"
-    if pa.types.is_dictionary(field.type):
-        return column.cast(field.type.value_type)
-    if pa.types.is_struct(field.type) and {part.name for part in field.type} == {"bytes", "path"}:
-        pictures = pc.struct_field(column, "bytes")
-        paths = pc.struct_field(column, "path")
-        if pictures.null_count == len(pictures) and paths.null_count < len(paths):
-            raise SalusError("parquet_malformed", where=where, found="paths of pictures that lie elsewhere")
-        return pictures
-    if isinstance(field.type, pa.BaseExtensionType) or pa.types.is_struct(field.type) or pa.types.is_map(field.type):
-        raise SalusError("parquet_malformed", where=where, found=f"the type {field.type}")
-    return column
+def malformed(file: Path, error: Exception) -> SalusError:
+    return SalusError("parquet_malformed", where=file.name, found=str(error).split("\n")[0][:120])
