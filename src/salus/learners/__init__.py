@@ -13,6 +13,8 @@ LEARNERS: dict[str, str] = {
     "boosting": "salus.learners.boosting:Boosting",
     "cnn": "salus.learners.cnn:Cnn",
     "rocket": "salus.learners.rocket:Rocket",
+    "cnn1d": "salus.learners.cnn1d:Cnn1d",
+    "rnn": "salus.learners.rnn:Rnn",
 }
 # the package that must be importable, and the extra that brings it
 NEEDS: dict[str, tuple[str, str]] = {
@@ -20,6 +22,8 @@ NEEDS: dict[str, tuple[str, str]] = {
     "boosting": ("lightgbm", "train"),
     "cnn": ("torch", "deep"),
     "rocket": ("sklearn", "train"),
+    "cnn1d": ("torch", "deep"),
+    "rnn": ("torch", "deep"),
 }
 
 
