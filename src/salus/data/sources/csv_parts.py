@@ -28,6 +28,7 @@ from salus.data.sources.csv_table import (
 )
 
 WHOLE, NUMBER, TRUTH, COMMA, THOUSAND = "whole", "number", "truth", "comma", "thousand"
+BLOCK_BYTES = 2**21  # more than a line may have; pyarrow reads 32 of them ahead
 TRUTHS = pa.array(["true", "True", "TRUE", "false", "False", "FALSE"])
 TYPES = {WHOLE: pa.int64(), NUMBER: pa.float64(), TRUTH: pa.bool_()}
 
@@ -55,7 +56,9 @@ def read_in_parts(layout: Layout, spec: DataSpec) -> Read:
 def _batches(layout: Layout, types: dict[str, pa.DataType]) -> Iterator[pa.RecordBatch]:
     """The rows in blocks of some megabytes, with these columns and types."""
     with NamedErrors(layout) as ragged, layout.text.stream() as stream:
-        reader = pacsv.open_csv(stream, **options(layout, ragged, types, all_columns=False))
+        told = options(layout, ragged, types, all_columns=False)
+        told["read_options"].block_size = BLOCK_BYTES
+        reader = pacsv.open_csv(stream, **told)
         for batch in reader:
             if batch.num_rows:
                 yield batch
