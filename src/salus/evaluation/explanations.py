@@ -78,7 +78,8 @@ def importance(
         shuffled = np.mean([metric.from_sums(part) for part in parts[1:]], axis=0)
         return np.asarray(shuffled - metric.from_sums(parts[0]))
 
-    for column in values:
+    dealt_columns = list(values if columns is None else columns)
+    for column in dealt_columns:
         if not clock.fits():
             break
         deals: list[np.ndarray] = []
