@@ -10,6 +10,9 @@ from salus.learners.base import Learner
 
 LEARNERS: dict[str, str] = {
     "linear": "salus.learners.linear:Linear",
+    "svm": "salus.learners.svm:Svm",
+    "tree": "salus.learners.tree:DecisionTree",
+    "forest": "salus.learners.forest:Forest",
     "boosting": "salus.learners.boosting:Boosting",
     "cnn": "salus.learners.cnn:Cnn",
     "rocket": "salus.learners.rocket:Rocket",
@@ -19,6 +22,9 @@ LEARNERS: dict[str, str] = {
 # the package that must be importable, and the extra that brings it
 NEEDS: dict[str, tuple[str, str]] = {
     "linear": ("sklearn", "train"),
+    "svm": ("sklearn", "train"),
+    "tree": ("sklearn", "train"),
+    "forest": ("sklearn", "train"),
     "boosting": ("lightgbm", "train"),
     "cnn": ("torch", "deep"),
     "rocket": ("sklearn", "train"),

@@ -20,9 +20,10 @@ from salus.core.context import Context
 from salus.core.durable import write_file
 from salus.core.errors import SalusError
 from salus.learners.base import Fitted, Learner, LearnerConfig, Prepared, Proposal, searched, searched_among
+from salus.learners.folds import tabled
 from salus.learners.front import Front
 from salus.learners.graphs import MAX_GRAPH_BYTES
-from salus.learners.options import config_from
+from salus.learners.options import config_from, derived
 from salus.learners.table_codes import TableCodes
 from salus.learners.trees import NODE_BYTES, ensemble_graph, parse_trees
 
@@ -101,7 +102,7 @@ class Boosting(Learner):
     def propose(cls, prepared: Prepared, options: Mapping[str, Any], budget_s: float, context: Context) -> Proposal:
         config = config_from(BoostingConfig, options, cls.name)
         rows = len(prepared.train)
-        config = config.model_copy(update=_shape(rows) | dict(options))
+        config = derived(config, options, _shape(rows))
         measured = config.model_copy(update={"trees": MEASURED_TREES, "patience_trees": MEASURED_TREES})
         started = time.monotonic()
         cls(measured).fit(prepared, _Silent(context))
@@ -110,8 +111,8 @@ class Boosting(Learner):
         most = AIMED_BYTES // (2 * NODE_BYTES * config.leaves * outputs)
         trees = int(max(20, min(0.8 * budget_s * trees_per_s, 3000, most)))
         rate = 0.03 if trees >= 1500 else 0.05 if trees >= 400 else 0.1
-        derived = {"trees": trees, "learning_rate": rate, "patience_trees": max(20, min(100, trees // 10))}
-        config = config.model_copy(update=derived | dict(options))
+        patience = max(20, min(100, trees // 10))
+        config = derived(config, options, {"trees": trees, "learning_rate": rate, "patience_trees": patience})
         return Proposal(
             config=config.model_dump(mode="json"),
             expected_s=round(config.trees / trees_per_s, 3),
@@ -121,7 +122,7 @@ class Boosting(Learner):
     def fit(self, prepared: Prepared, context: Context) -> Fitted:
         train, validation = prepared.train, prepared.validation
         front = Front.fit(prepared)
-        codes = TableCodes.fit(front, front.feeds(train.feeds), train.target, prepared, self.config.single_levels)
+        codes = TableCodes.fit(front, tabled(front, train), prepared, self.config.single_levels)
         tables = (codes.train_table, codes.table(validation.feeds))
         means, deviations = np.zeros(1), np.ones(1)
         targets = [(train.target, validation.target)]

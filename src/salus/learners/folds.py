@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from salus.data.split import fold_rows
 from salus.learners.base import Part, Prepared
+from salus.learners.front import Front
 
 FOLDED_ROWS = 3000  # with fewer rows to learn from, few validation rows choose badly
 FOLDS = 5
@@ -35,14 +37,44 @@ def held_out(part: Part, classification: bool, seed: int, folds: int = FOLDS) ->
     return pairs or [(every, every)]
 
 
+def tabled(front: Front, part: Part) -> Part:
+    """The part with what `front` makes of its feeds, in which axis 0 is rows."""
+    return replace(part, feeds=front.feeds(part.feeds))
+
+
 def some_rows(part: Part, limit: int, seed: int) -> Part:
-    """The part, or `limit` of its rows drawn by the seed; only for feeds whose axis 0 is rows."""
-    if len(part) <= limit:
+    """The part, or `limit` of its rows drawn by the seed; only for feeds whose axis 0 is rows, as those of `tabled`."""
+    return (
+        part if len(part) <= limit else take(part, np.sort(np.random.default_rng(seed).permutation(len(part))[:limit]))
+    )
+
+
+def few(prepared: Prepared, count: int) -> Prepared:
+    """The problem with about `count` rows to learn from and to validate on, every class among those to learn from: to measure rates."""
+    sides = [_some(side, count, prepared) for side in (prepared.train, prepared.validation)]
+    return replace(prepared, train=sides[0], validation=sides[1])
+
+
+def _some(part: Part, count: int, prepared: Prepared) -> Part:
+    if len(part) <= count:
         return part
-    chosen = np.sort(np.random.default_rng(seed).permutation(len(part))[:limit])
-    groups = None if part.groups is None else part.groups[chosen]
-    feeds = {name: feed[chosen] for name, feed in part.feeds.items()}
-    return Part(feeds, part.target[chosen], part.rows[chosen], groups)
+    order = np.random.default_rng(prepared.seed).permutation(len(part))
+    kept = order[:count]
+    if prepared.classification:
+        kept = np.union1d(kept, np.unique(part.target, return_index=True)[1])
+    kept = np.sort(kept)
+    if "series" not in part.feeds:
+        return take(part, kept)
+    rows = take(replace(part, feeds={n: f for n, f in part.feeds.items() if n != "series"}), kept)
+    windows = np.flatnonzero(rows.feeds["series_rows"].any(axis=0))
+    series_rows = np.ascontiguousarray(rows.feeds["series_rows"][:, windows])
+    return replace(rows, feeds=rows.feeds | {"series": part.feeds["series"][windows], "series_rows": series_rows})
+
+
+def take(part: Part, rows: np.ndarray) -> Part:
+    """These rows; only for feeds whose axis 0 is rows."""
+    groups = None if part.groups is None else part.groups[rows]
+    return Part({name: feed[rows] for name, feed in part.feeds.items()}, part.target[rows], part.rows[rows], groups)
 
 
 def loss_of(raw: np.ndarray, target: np.ndarray, classification: bool) -> float:

@@ -21,13 +21,16 @@ from salus.core.context import Context
 from salus.core.durable import write_file
 from salus.core.errors import SalusError
 from salus.learners.base import Fitted, Learner, LearnerConfig, Part, Prepared, Proposal, searched
-from salus.learners.folds import FOLDS, few_threads, folded, held_out, loss_of, some_rows
+from salus.learners.folds import FOLDS, few, few_threads, folded, held_out, loss_of, some_rows, tabled
 from salus.learners.front import Front
 from salus.learners.graphs import GraphBuilder
-from salus.learners.options import config_from
+from salus.learners.options import config_from, derived
 from salus.learners.tabular import Tabular
 
-SAMPLE_ROWS = 1000  # rows on which the rate is measured
+SAMPLE_ROWS, IMPORTING_ROWS = (
+    1000,
+    50,
+)  # rows on which the rate is measured, and before it what is only slow the first time
 UNSEEN = 20.0  # how far below the others a class without train rows is scored
 MAX_MATRIX_BYTES = 2**30
 NEWTON_WIDTH = 300  # weights up to which a step with all second derivatives is the faster one
@@ -69,9 +72,9 @@ class LinearFitted(Fitted):
     details: dict[str, Any]
 
     def raw(self, feeds: Mapping[str, np.ndarray]) -> np.ndarray:
-        rows = len(next(iter(feeds.values())))
-        matrix = self.tabular.matrix(self.front.feeds(feeds), rows).astype(np.float64)
-        scores: np.ndarray = matrix @ self.weights + self.intercepts
+        table = self.front.feeds(feeds)
+        matrix = self.tabular.matrix(table, len(next(iter(table.values()))))
+        scores: np.ndarray = matrix.astype(np.float64) @ self.weights + self.intercepts
         return scores
 
     def export(self, path: Path) -> None:
@@ -107,60 +110,57 @@ class Linear(Learner):
     @classmethod
     def propose(cls, prepared: Prepared, options: Mapping[str, Any], budget_s: float, context: Context) -> Proposal:
         config = config_from(LinearConfig, options, cls.name)
-        rows = len(prepared.train)
-        sample = min(rows, SAMPLE_ROWS)
-        one = {"penalties": (1.0,), "penalty_kind": "l2", "splines": "off", "products": "off", "max_rows": sample}
-        small = config.model_copy(update=one)
-        cls(small.model_copy(update={"max_rows": 100, "max_iterations": 1})).fit(prepared, Context())  # imports
+        rows, small = len(prepared.train), few(prepared, SAMPLE_ROWS)
+        sample = len(small.train)
+        one = {"penalties": (1.0,), "penalty_kind": "l2", "splines": "off", "products": "off"}
+        measured = cls(config.model_copy(update=one))
+        measured.fit(few(prepared, IMPORTING_ROWS), Context())
         started = time.monotonic()
-        cls(small).fit(prepared, Context())
-        row_solves_per_s = sample * _solves(prepared, 1, sample) / max(time.monotonic() - started, 1e-3)
-        front = Front.fit(prepared)
-        first = some_rows(prepared.train, 10, prepared.seed)
-        width = Tabular.fit(front.feeds(first.feeds), prepared.schema).width
+        width = measured.fit(small, Context()).details["columns"]
+        row_solves_per_s = sample * _solves(small, 1, sample) / max(time.monotonic() - started, 1e-3)
         # A bent shape has several times the columns.
         shapes = sum(
-            2 if shape.knots or shape.products else 1 for shape in cls(config)._shapes(rows, width, width, prepared)
+            2 if shape.knots or shape.products else 1 for shape in cls(config)._shapes(rows, width, width, small)
         )
         solves = _solves(prepared, len(config.penalties) * shapes, rows)
         affordable = int(min(row_solves_per_s * budget_s / solves, MAX_MATRIX_BYTES / (4 * max(width, 1))))
-        values = {"max_rows": max(1000, min(rows, affordable))} | dict(options)
+        config = derived(config, options, {"max_rows": max(1000, min(rows, affordable))})
         return Proposal(
-            config=LinearConfig(**values).model_dump(mode="json"),
-            expected_s=round(min(rows, values["max_rows"]) * solves / row_solves_per_s, 3),
+            config=config.model_dump(mode="json"),
+            expected_s=round(min(rows, config.max_rows) * solves / row_solves_per_s, 3),
             notes={"row_solves_per_s": round(row_solves_per_s)},
         )
 
     def fit(self, prepared: Prepared, context: Context) -> Fitted:
-        part = some_rows(prepared.train, self.config.max_rows, prepared.seed)
-        if prepared.classification and len(np.unique(part.target)) < 2:
+        if prepared.classification and len(np.unique(prepared.train.target)) < 2:
             raise SalusError("learner_one_class", where="the linear model", found=1)
         front = Front.fit(prepared)
-        feeds, checked = front.feeds(part.feeds), front.feeds(prepared.validation.feeds)
-        width = Tabular.fit(feeds, prepared.schema).width
+        part = some_rows(tabled(front, prepared.train), self.config.max_rows, prepared.seed)
+        checked = tabled(front, prepared.validation)
+        width = Tabular.fit(part.feeds, prepared.schema).width
         with few_threads(len(part) * width**2, prepared.threads):
-            return self._chosen(front, (feeds, checked), part, prepared, context)
+            return self._chosen(front, part, checked, prepared, context)
 
     def _chosen(
         self,
         front: Front,
-        feeds: tuple[Mapping[str, np.ndarray], Mapping[str, np.ndarray]],
         part: Part,
+        checked: Part,
         prepared: Prepared,
         context: Context,
     ) -> Fitted:
         """The best of all shapes and penalties, learned from all rows of the part."""
         losses: dict[tuple[Shape, float], float] = {}
         tabulars: dict[Shape, Tabular] = {}
-        numbers = feeds[0]["numbers"].shape[1] if "numbers" in feeds[0] else 0
-        width = Tabular.fit(feeds[0], prepared.schema).width
+        numbers = part.feeds["numbers"].shape[1] if "numbers" in part.feeds else 0
+        width = Tabular.fit(part.feeds, prepared.schema).width
         for shape in self._shapes(len(part), width, numbers, prepared):
-            tabulars[shape] = Tabular.fit(feeds[0], prepared.schema, shape.knots, shape.products)
-            for penalty, loss in self._losses(shape, tabulars[shape], feeds, part, prepared, context):
+            tabulars[shape] = Tabular.fit(part.feeds, prepared.schema, shape.knots, shape.products)
+            for penalty, loss in self._losses(shape, tabulars[shape], part, checked, prepared, context):
                 losses[shape, penalty] = loss
                 context.event("step", learner=self.name, shape=str(shape), penalty=penalty, loss=loss)
         shape, penalty = min(losses, key=lambda tried: losses[tried])
-        matrix = tabulars[shape].matrix(feeds[0], len(part))
+        matrix = tabulars[shape].matrix(part.feeds, len(part))
         weights, intercepts = self._solve(matrix, part.target, shape.kind, penalty, prepared)
         details = {
             "penalty": penalty,
@@ -193,21 +193,20 @@ class Linear(Learner):
         self,
         shape: Shape,
         tabular: Tabular,
-        feeds: tuple[Mapping[str, np.ndarray], Mapping[str, np.ndarray]],
         part: Part,
+        checked: Part,
         prepared: Prepared,
         context: Context,
     ) -> Iterator[tuple[float, float]]:
         """(penalty, loss): on validation rows, and with few rows over folds of train instead, since few validation rows choose badly."""
-        matrix = tabular.matrix(feeds[0], len(part))
+        matrix = tabular.matrix(part.feeds, len(part))
         if folded(prepared):
             pairs = [
                 (train, (matrix[held], part.target[held]))
                 for train, held in held_out(part, prepared.classification, prepared.seed)
             ]
         else:
-            validation = prepared.validation
-            pairs = [(np.arange(len(part)), (tabular.matrix(feeds[1], len(validation)), validation.target))]
+            pairs = [(np.arange(len(part)), (tabular.matrix(checked.feeds, len(checked)), checked.target))]
         for penalty in self.config.penalties:
             total, rows = 0.0, 0
             for train, (held, truth) in pairs:

@@ -26,3 +26,8 @@ def config_from(config: type[C], options: Mapping[str, Any], learner: str) -> C:
             expected=f"{first['msg']}; its options are {', '.join(config.model_fields)}",
             found=repr(first.get("input"))[:120],
         ) from None
+
+
+def derived(config: C, options: Mapping[str, Any], values: Mapping[str, Any]) -> C:
+    """The config with these values where no option was given: what a person says wins."""
+    return config.model_copy(update={name: value for name, value in values.items() if name not in options})

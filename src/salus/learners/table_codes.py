@@ -1,7 +1,7 @@
 """The table that trees see: numbers as they are, and categories as numbers.
 
 A level stands for its smoothed mean answer on train rows (Micci-Barreca 2001), and train rows are coded out of fold: a row's own
-answer never takes part in its own code. Missing stays missing. Behind them may lie the codes themselves, for trees that split
+answer, and those of its group, never take part in its own code. Missing stays missing. Behind them may lie the codes themselves, for trees that split
 by single levels.
 """
 
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from salus.learners.base import Prepared
+from salus.learners.base import Part, Prepared
 from salus.learners.front import Front
 from salus.learners.graphs import GraphBuilder
 
@@ -37,19 +37,21 @@ class TableCodes:
     def fit(
         cls,
         front: Front,
-        feeds: Mapping[str, np.ndarray],
-        target: np.ndarray,
+        part: Part,
         prepared: Prepared,
         most_single_levels: int = 0,
     ) -> TableCodes:
-        """feeds: what `front` gives. most_single_levels: categories of up to so many levels also give their codes."""
+        """part: train rows with the feeds that `front` gives. most_single_levels: categories of up to so many levels also give their
+        codes."""
+        feeds, target = part.feeds, part.target
         states = [c.state for c in prepared.schema.inputs if c.kind == "category"]
         sizes = [len(state["levels"]) + 2 for state in states if state is not None]
         answers = _answers(target, prepared)
         numbers = feeds["numbers"].shape[1] if "numbers" in feeds else 0
         codes = feeds.get("categories", np.zeros((len(target), 0), dtype=np.int64))
         tables = [_table(codes[:, m], answers, size) for m, size in enumerate(sizes)]
-        folds = np.random.default_rng(prepared.seed).integers(0, FOLDS, len(target))
+        units = np.arange(len(target)) if part.groups is None else np.unique(part.groups, return_inverse=True)[1]
+        folds = np.random.default_rng(prepared.seed).integers(0, FOLDS, len(target))[units]
         coded = [np.empty((len(target), answers.shape[1]), dtype=np.float32) for _ in sizes]
         for fold in range(FOLDS):
             inside = folds == fold
