@@ -1,6 +1,6 @@
 """What a table learner sees of texts: a few dense columns and, for each answer, how much its words speak for it.
 
-Every bucket of n-grams has a row of weights. The dense columns are the strongest directions of TF-IDF weighted counts (latent
+Every n-gram that several train texts have has a row of weights. The dense columns are the strongest directions of TF-IDF weighted counts (latent
 semantic analysis, Deerwester et al. 1990, by a randomised decomposition, Halko et al. 2011); the others are linear models over
 all buckets. A model that has seen a row speaks too surely of it, so train rows are answered by models of the other folds.
 """
@@ -16,7 +16,9 @@ import numpy as np
 from salus.learners.base import Part, Prepared
 from salus.learners.graphs import GraphBuilder
 
-DENSE = 64  # columns a text column
+DENSE = 32  # columns a text column
+FEWEST_TEXTS = 2  # that have an n-gram, for it to count
+MAX_KEPT = 60_000  # n-grams, the most frequent ones
 MAX_ANSWERS = 20  # classes, or targets, with a column of their own
 FOLDS = 4
 MAX_ROWS = 100_000  # of train that are learned from
@@ -27,11 +29,12 @@ TINY = 1e-12
 
 @dataclass(frozen=True)
 class TextFeatures:
-    """columns: text columns. weights: one float32 (buckets + 1, W + 1) each; the last column is the squared rarity of the n-gram,
-    row 0 (no n-gram) is zeros. answered: how many of the W columns, the last ones, speak for an answer.
+    """columns: text columns. places: int32 (buckets + 1,) each, the row of every n-gram, 0 for those that do not count.
+    weights: float32 (kept + 1, W + 1) each; the last column is the squared rarity of the n-gram, row 0 is zeros. answered: how many of the W columns, the last ones, speak for an answer.
     held: for each column what the train rows, in the order of `rows`, were answered out of fold, float32 (B, answered)."""
 
     columns: tuple[str, ...]
+    places: list[np.ndarray]
     weights: list[np.ndarray]
     answered: int
     held: list[np.ndarray] = field(repr=False)
@@ -42,12 +45,13 @@ class TextFeatures:
         texts = prepared.train.feeds["texts"]
         answers = _answers(prepared)
         buckets = [int(c.state["buckets"]) for c in prepared.schema.inputs if c.kind == "text" and c.state is not None]
-        weights, held = [], []
+        places, weights, held = [], [], []
         for column, size in enumerate(buckets):
-            found, out_of_fold = _learn(texts[:, column], size, answers, prepared)
+            places.append(_places(texts[:, column], size))
+            found, out_of_fold = _learn(places[-1][texts[:, column]], answers, prepared)
             weights.append(found)
             held.append(out_of_fold)
-        return cls(tuple(columns), weights, answers.shape[1], held, prepared.train.rows)
+        return cls(tuple(columns), places, weights, answers.shape[1], held, prepared.train.rows)
 
     @property
     def widths(self) -> list[int]:
@@ -67,10 +71,11 @@ class TextFeatures:
         """The graph value (rows, features)."""
         texts = builder.feed("texts", np.int64, ("rows", len(self.columns), "grams"))
         parts = []
-        for column, weights in enumerate(self.weights):
+        for column, (places, weights) in enumerate(zip(self.places, self.weights, strict=True)):
             table = builder.constant(weights)
             ids = builder.node("Gather", texts, builder.constant(column, np.int64), axis=1)
-            wanted = builder.node("Cast", ids, to=1)  # whole numbers below 2^24 are exact
+            rows = builder.node("Gather", builder.constant(places, np.int32), ids, axis=0)
+            wanted = builder.node("Cast", rows, to=1)  # whole numbers below 2^24 are exact
             parts.append(builder.each(wanted, ("grams",), weights.shape[1] - 1, _summed(table, weights.shape[1] - 1)))
         return builder.node("Concat", *parts, axis=1) if len(parts) > 1 else parts[0]
 
@@ -102,14 +107,24 @@ def _summed(table: str, width: int) -> Any:
     return work
 
 
-def _learn(ids_BL: np.ndarray, buckets: int, answers: np.ndarray, prepared: Prepared) -> tuple[np.ndarray, np.ndarray]:
-    """Weights (buckets + 1, W + 1) of one column, and what its train rows were answered out of fold."""
+def _places(ids_BL: np.ndarray, buckets: int) -> np.ndarray:
+    """The row of weights of every n-gram, int32 (buckets + 1,)."""
+    counts = np.bincount(ids_BL.ravel(), minlength=buckets + 1)
+    counts[0] = 0
+    kept = np.sort(np.argsort(-counts, kind="stable")[: min(MAX_KEPT, int((counts >= FEWEST_TEXTS).sum()))])
+    places = np.zeros(buckets + 1, dtype=np.int32)
+    places[kept] = np.arange(1, len(kept) + 1)
+    return places
+
+
+def _learn(rows_BL: np.ndarray, answers: np.ndarray, prepared: Prepared) -> tuple[np.ndarray, np.ndarray]:
+    """Weights (kept + 1, W + 1) of one column, and what its train rows were answered out of fold."""
     generator = np.random.default_rng(prepared.seed)
-    counts = np.bincount(ids_BL[ids_BL > 0], minlength=buckets + 1).astype(np.float64)
-    rarity = np.where(counts > 0, np.log((1 + len(ids_BL)) / (1 + counts)) + 1, 0.0)
+    counts = np.bincount(rows_BL.ravel()).astype(np.float64)
+    rarity = np.log((1 + len(rows_BL)) / (1 + counts)) + 1
     rarity[0] = 0.0
-    matrix = _sparse(ids_BL, rarity)
-    chosen = np.sort(generator.permutation(len(ids_BL))[:MAX_ROWS])
+    matrix = _sparse(rows_BL, rarity)
+    chosen = np.sort(generator.permutation(len(rows_BL))[:MAX_ROWS])
     directions = _directions(matrix[chosen], prepared.seed)
     spoken = _linear(matrix[chosen], answers[chosen], prepared)
     held = np.zeros(answers.shape, dtype=np.float32)
@@ -121,21 +136,21 @@ def _learn(ids_BL: np.ndarray, buckets: int, answers: np.ndarray, prepared: Prep
     return weights, held
 
 
-def _sparse(ids_BL: np.ndarray, rarity: np.ndarray) -> Any:
-    """Rows of length one, float64 CSR (B, buckets + 1)."""
+def _sparse(rows_BL: np.ndarray, rarity: np.ndarray) -> Any:
+    """Rows of length one, float64 CSR (B, kept + 1)."""
     from scipy import sparse
 
-    present = ids_BL > 0
+    present = rows_BL > 0
     ends = np.concatenate([[0], np.cumsum(present.sum(axis=1))])
-    columns = ids_BL[present]
+    columns = rows_BL[present]
     values = rarity[columns]
     lengths = np.sqrt(np.add.reduceat(np.append(values**2, 0.0), ends[:-1]) * (np.diff(ends) > 0))
     values = values / np.repeat(np.maximum(lengths, TINY), np.diff(ends))
-    return sparse.csr_matrix((values, columns, ends), shape=(len(ids_BL), len(rarity)))
+    return sparse.csr_matrix((values, columns, ends), shape=(len(rows_BL), len(rarity)))
 
 
 def _directions(matrix: Any, seed: int) -> np.ndarray:
-    """(buckets + 1, D): the strongest directions, each as the same signs on every run."""
+    """(kept + 1, D): the strongest directions, each as the same signs on every run."""
     from sklearn.utils.extmath import randomized_svd
 
     used = int((matrix.getnnz(axis=0) > 0).sum())
@@ -148,7 +163,7 @@ def _directions(matrix: Any, seed: int) -> np.ndarray:
 
 
 def _linear(matrix: Any, answers: np.ndarray, prepared: Prepared) -> np.ndarray:
-    """(buckets + 1, A): a linear model of each answer, without its constant."""
+    """(kept + 1, A): a linear model of each answer, without its constant."""
     from sklearn.linear_model import Ridge
     from sklearn.svm import LinearSVC
 

@@ -18,7 +18,7 @@ import numpy as np
 from salus.core.errors import SalusError
 from salus.data.kinds.base import Arrays, Kind, State, Values
 
-BUCKETS = 2**15
+BUCKETS = 2**18  # of 67,349 sentences: 0.837 right on others with a linear model, 0.781 with 2**15
 MAX_GRAMS = 256  # different n-grams of one text that are looked at: single ones first, then pairs
 MAX_CHARACTERS = 20_000  # of one text; the rest is not looked at
 GRAMS_SHARE = 0.99  # so many of the train texts keep all their n-grams
