@@ -20,8 +20,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.csv as pacsv
-from figures import Figure, write_figures
 from PIL import Image as Pillow
+
+from figures import Figure, write_figures
 
 TIMES = (1, 10, 100)
 BLOCK_ROWS = 100_000

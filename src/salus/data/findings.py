@@ -19,6 +19,7 @@ from salus.data.findings_pictures import PictureCheck
 from salus.data.findings_series import SeriesCheck
 from salus.data.findings_training import find_for_training, overlapping_rows
 from salus.data.row_keys import RepeatFinder, row_keys
+from salus.data.sketches import FEWEST_KEYS, MOST_KEYS, shared
 
 __all__ = ["Checker", "find_for_training", "overlapping_rows"]
 
@@ -41,7 +42,8 @@ class Checker:
         self.schema = schema
         self.tick = tick
         self.rows = 0
-        self.checks = {column.name: _check_of(column, tick) for column in schema.columns}
+        max_keys = shared(len(schema.columns), FEWEST_KEYS, MOST_KEYS)
+        self.checks = {column.name: _check_of(column, tick, max_keys) for column in schema.columns}
         self.repeats = RepeatFinder()
         self.said = [c.name for c in schema.columns if c.role not in (Role.SPLIT, Role.IGNORE)]
         if any(column.kind == "image" for column in schema.columns):
@@ -76,13 +78,14 @@ class Checker:
         return findings
 
 
-def _check_of(column: Column, tick: Callable[[], None]) -> ColumnCheck:
+def _check_of(column: Column, tick: Callable[[], None], max_keys: int) -> ColumnCheck:
     if column.role is Role.SPLIT:
-        return PlainCheck(column.name)
+        return PlainCheck(column.name, max_keys)
     if column.kind == "image":
         return PictureCheck(column.name, tick)
     if column.kind == "series":
         return SeriesCheck(column.name)
     if column.kind == "number":
-        return NumberCheck(column.name)
-    return TextCheck(column.name) if column.kind in ("category", "text") else PlainCheck(column.name)
+        return NumberCheck(column.name, max_keys)
+    check = TextCheck if column.kind in ("category", "text") else PlainCheck
+    return check(column.name, max_keys)

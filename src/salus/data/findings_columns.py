@@ -10,44 +10,19 @@ from salus.core.nouns import Finding, Severity
 from salus.data.findings_made import FirstRows, finding
 from salus.data.names import about_people
 from salus.data.row_keys import value_keys
+from salus.data.sketches import MOST_KEYS, DistinctSample
 
-MAX_DISTINCT = 1_000_000  # distinct values that are told apart; more of them are simply many
-
-
-class Distinct:
-    """How many distinct values passed by."""
-
-    def __init__(self) -> None:
-        self.keys = np.zeros(0, dtype=np.uint64)
-        self.waiting: list[np.ndarray] = []
-        self.many = False
-
-    def add(self, keys: np.ndarray) -> None:
-        if self.many:
-            return
-        self.waiting.append(np.unique(keys))
-        if sum(map(len, self.waiting)) > max(100_000, len(self.keys)):
-            self._merge()
-
-    @property
-    def count(self) -> int:
-        self._merge()
-        return len(self.keys)
-
-    def _merge(self) -> None:
-        self.keys = np.unique(np.concatenate([self.keys, *self.waiting]))
-        self.waiting = []
-        self.many = len(self.keys) > MAX_DISTINCT
+MAX_PEOPLE = 1_000_000  # more distinct values are no people who come back
 
 
 class PlainCheck:
     """Any column: what is missing, what never changes."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, max_keys: int = MOST_KEYS) -> None:
         self.name = name
         self.rows = 0
         self.missing = FirstRows()
-        self.distinct = Distinct()
+        self.distinct = DistinctSample(max_keys)
 
     def part(self, column: pa.ChunkedArray, first_row: int) -> None:
         self.rows += len(column)
@@ -65,16 +40,16 @@ class PlainCheck:
             found.append(
                 finding("missing_values", Severity.INFO, columns=(self.name,), rows=self.missing.first, **where)
             )
-        elif self.rows > 1 and self.distinct.count == 1:
+        elif self.rows > 1 and self.distinct.distinct == 1:
             found.append(finding("constant_column", Severity.WARNING, columns=(self.name,), where=self.name))
-        if about_people(self.name) and 2 <= self.distinct.count < present and not self.distinct.many:
+        if about_people(self.name) and 2 <= self.distinct.distinct <= MAX_PEOPLE and self.distinct.share < 1:
             found.append(
                 finding(
                     "possible_group",
                     Severity.INFO,
                     columns=(self.name,),
                     where=self.name,
-                    found=self.distinct.count,
+                    found=self.distinct.distinct,
                 )
             )
         return found
@@ -83,8 +58,8 @@ class PlainCheck:
 class NumberCheck(PlainCheck):
     """A column of numbers."""
 
-    def __init__(self, name: str) -> None:
-        super().__init__(name)
+    def __init__(self, name: str, max_keys: int = MOST_KEYS) -> None:
+        super().__init__(name, max_keys)
         self.infinite = FirstRows()
 
     def part(self, column: pa.ChunkedArray, first_row: int) -> None:

@@ -46,7 +46,7 @@ class DistinctSample:
 
     @property
     def distinct(self) -> int:
-        """All of them when `halvings` is 0, else an estimate."""
+        """All of them up to `max_keys`, else an estimate."""
         self._merge()
         return len(self._keys) << self.halvings
 

@@ -18,6 +18,9 @@ import pyarrow.parquet as pq
 from salus.core.nouns import Finding, Schema
 from salus.core.wire import file_digest, tree_digest
 
+KEPT_BYTES = 512 * 2**20  # of columns that stay open
+KEPT_SHARE = 4  # fewer groups than one in so many are read by themselves
+
 
 class DataVersion:
     """The files of a version by their names inside it, wherever they lie."""
@@ -72,17 +75,60 @@ class DataVersion:
         return _plain(self.table(names))
 
     def take(self, names: Sequence[str], rows: np.ndarray) -> dict[str, Any]:
-        """As `columns`, of these rows in this order."""
-        indices = pa.array(np.asarray(rows, dtype=np.int64))
-        return _plain(self._cached(tuple(names)).take(indices))
+        """As `columns`, of these rows in this order. Only the groups of rows that hold them are read, one by one; columns
+        that are not large stay open when most of their groups are asked for."""
+        wanted = np.asarray(rows, dtype=np.int64)
+        if len(wanted) and not 0 <= wanted.min() <= wanted.max() < self.rows:
+            raise IndexError(f"rows of a version of {self.rows} rows lie between 0 and {self.rows - 1}")
+        groups = np.searchsorted(self._ends, wanted, side="right")
+        asked = np.unique(groups)
+        few = len(asked) * KEPT_SHARE < len(self._ends)
+        if self._is_kept(names) or not (few or self._bytes(names) > KEPT_BYTES):
+            return _plain(self._cached(tuple(names)).take(pa.array(wanted)))
+        order = np.argsort(groups, kind="stable")
+        pieces = []
+        for group, places in zip(asked, np.split(order, np.flatnonzero(np.diff(groups[order])) + 1), strict=True):
+            first = int(self._ends[group - 1]) if group else 0
+            pieces.append(self._group(int(group), names).take(pa.array(wanted[places] - first)))
+        if not pieces:
+            pieces = [self._group(0, names).slice(0, 0)]
+        return _plain(pa.concat_tables(pieces).take(pa.array(np.argsort(order))))
+
+    @cached_property
+    def _groups(self) -> list[tuple[Path, int, pq.RowGroupMetaData]]:
+        """(shard, number in it, what the shard says of it) of every group of rows, in their order."""
+        found = []
+        for path in self._shards:
+            said = pq.read_metadata(path)
+            found += [(path, number, said.row_group(number)) for number in range(said.num_row_groups)]
+        return found
+
+    @cached_property
+    def _ends(self) -> np.ndarray:
+        """The number of the row behind each group."""
+        return np.cumsum([said.num_rows for _, _, said in self._groups])
+
+    def _group(self, group: int, names: Sequence[str]) -> pa.Table:
+        path, number, _ = self._groups[group]
+        with pq.ParquetFile(path) as shard:
+            return shard.read_row_group(number, columns=list(names), use_threads=False)
+
+    def _bytes(self, names: Sequence[str]) -> int:
+        """What whole columns take in memory, about."""
+        asked = set(names)
+        places = [index for index, column in enumerate(self.schema.columns) if column.name in asked]
+        return sum(said.column(place).total_uncompressed_size for _, _, said in self._groups for place in places)
+
+    def _is_kept(self, names: Sequence[str]) -> bool:
+        kept: tuple[tuple[str, ...], pa.Table] | None = self.__dict__.get("_kept")
+        return kept is not None and kept[0] == tuple(names)
 
     def _cached(self, names: tuple[str, ...]) -> pa.Table:
         """The last set of columns asked for stays open: rows of them are taken piece by piece."""
-        kept: tuple[tuple[str, ...], pa.Table] | None = self.__dict__.get("_kept")
-        if kept is None or kept[0] != names:
-            kept = (names, self.table(names).combine_chunks())
-            self.__dict__["_kept"] = kept
-        return kept[1]
+        if not self._is_kept(names):
+            self.__dict__["_kept"] = (names, self.table(names).combine_chunks())
+        table: pa.Table = self.__dict__["_kept"][1]
+        return table
 
 
 def _plain(table: pa.Table) -> dict[str, Any]:
