@@ -28,16 +28,15 @@ from salus.data.profile import Profiler
 from salus.data.row_groups import grouped, sliced
 from salus.data.schema import recognise, typed
 from salus.data.shards import ShardWriter
-from salus.data.sources import source_for
+from salus.data.sources import read_data
 from salus.data.sources.base import Read
 from salus.data.version import DataVersion
 
 
 def add(path: Path, spec: DataSpec, output: Path, context: Context) -> DataVersion:
     """Reads `path` (a file, a folder, or 'sklearn:NAME') and publishes the version at the folder `output`."""
-    source = source_for(path)
-    context.event("reading", source=source.name)
-    read = source.read(path, spec)
+    read = read_data(path, spec)
+    context.event("reading", source=read.facts["format"])
     schema, found = recognise(sliced(read.parts()), spec, read.kinds, lambda rows: _told(context, "recognising", rows))
     temporary = output.with_name(f".{output.name}.{secrets.token_hex(6)}")
     try:
