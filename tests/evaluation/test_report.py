@@ -13,6 +13,7 @@ import pytest
 from salus.core.errors import SalusError
 from salus.core.gate import gate
 from salus.evaluation.card import model_card
+from salus.evaluation.explanations import worst_errors
 from salus.evaluation.measure import measure
 from salus.evaluation.metrics import METRICS, softmax
 from salus.evaluation.report.html import render
@@ -20,6 +21,7 @@ from salus.evaluation.report.svg import round_ticks
 from salus.evaluation.report.text import METRIC_WORDS, TASK_WORDS, WORDS, headline
 from salus.tasks import TASKS, task_named
 
+PICTURE = "data:image/png;base64,iVBORw0KGgo="
 HOSTILE = "<script>alert(1)</script>'\"&"
 
 
@@ -30,8 +32,29 @@ def report(levels: list[str], groups: np.ndarray | None = None, skill: float = 3
     scores = generator.normal(size=(rows, len(levels))) + skill * np.eye(len(levels))[target]
     states = [{"levels": levels}]
     raw = {"scores": scores, "probabilities": softmax(scores)}
-    parts = {"site": [HOSTILE if row % 4 else None for row in range(rows)]}
-    return told(measure(task, target, raw, states, ["y"], groups, task.baseline(target, states), 0, parts), rows)
+    columns = {
+        "site": [HOSTILE if row % 4 else None for row in range(rows)],
+        HOSTILE: [f"{HOSTILE}{row % 3}" for row in range(rows)],
+        "age": generator.uniform(20, 80, rows),
+    }
+    more = {"columns": columns, "overlap": np.arange(rows // 4), "before": softmax(scores / 2), "before_name": HOSTILE}
+    made = measure(task, target, raw, states, ["y"], groups, task.baseline(target, states), 0, **more)
+    made["errors"] = worst_errors(task, raw["probabilities"], target, states, ["y"])
+    for item in made["errors"]:
+        item |= {"values": {HOSTILE: HOSTILE}, "picture": PICTURE, "trace": [0.0, 1.0, None, -1.0]}
+    seen = {"column": HOSTILE, "truth": HOSTILE, "said": HOSTILE}
+    made["saliency"] = [
+        seen | {"picture": PICTURE, "weights": [[0.5, -1.0], [0.0, 0.2]]},
+        seen | {"picture": "javascript:alert(1)", "weights": [[0.5]]},
+        seen | {"trace": [1.0, 2.0, None, 3.0], "weights": [1.0, -0.5]},
+    ]
+    lines = {"names": [levels[1]] if len(levels) == 2 else levels[:3]}
+    values = [0.1] * len(lines["names"])
+    made["partial_dependence"] = [
+        lines | {"column": "age", "kind": "number", "points": [{"at": at, "values": values} for at in (1.0, 2.0)]},
+        lines | {"column": HOSTILE, "kind": "category", "points": [{"at": HOSTILE, "values": values}]},
+    ]
+    return told(made, rows)
 
 
 def report_of_numbers(columns: int, rows: int = 60, groups: np.ndarray | None = None) -> dict[str, Any]:
@@ -40,7 +63,12 @@ def report_of_numbers(columns: int, rows: int = 60, groups: np.ndarray | None = 
     target = generator.normal(100, 20, (rows, columns))
     raw = {"values": target + generator.normal(0, 5, target.shape)}
     names = [f"{HOSTILE}{column}" for column in range(columns)]
-    return told(measure(task, target, raw, [{}] * columns, names, groups, target.mean(axis=0), 0), rows)
+    states = [{"conformal": {name: 8.0}} for name in names]
+    made = measure(task, target, raw, states, names, groups, target.mean(axis=0), 0)
+    made["errors"] = worst_errors(task, raw["values"], target, states, names)
+    points = [{"at": at, "values": [at] * columns} for at in (1.0, 2.0, 3.0)]
+    made["partial_dependence"] = [{"column": HOSTILE, "kind": "number", "names": names, "points": points}]
+    return told(made, rows)
 
 
 def told(made: dict[str, Any], rows: int) -> dict[str, Any]:
@@ -51,8 +79,30 @@ def told(made: dict[str, Any], rows: int) -> dict[str, Any]:
         "findings": [{"code": "constant_column", "severity": "warning", "parameters": {"where": HOSTILE}}],
         "plan": {"budget_s": 10.0, "seed": 0},
         "cut": False,
-        "learner": {"name": "linear", "config": {"penalty": 1.0}, "details": {}},
-        "tried": [{"learner": "linear", "score": 0.5, "seconds": 1.0}],
+        "learner": {"name": "linear", "config": {"penalty": 1.0, "sizes": [64, 32], "early": None}, "details": {}},
+        "tried": [
+            {"learner": name, "score": score, "seconds": 1.0} for name, score in (("linear", 0.5), (HOSTILE, 0.6))
+        ],
+        "choice": {
+            "tried": 2,
+            "learners": ["linear", HOSTILE],
+            "single": {"learner": "linear", "loss": 0.5},
+            "second": {"learner": HOSTILE, "loss": 0.6, "gain": 0.1, "error": 0.02},
+            "members": [],
+            "gain": 0.0,
+            "error": 0.0,
+            "left_out": [HOSTILE],
+            "late_gain": False,
+        },
+        "learning_curve": [{"rows": 10 * part, "loss": 1 / part, "error": 0.1} for part in (1, 2, 4)],
+        "importance": {
+            "metric": "rmse" if made["task"] == "regression" else "log_loss",
+            "rows": rows,
+            "columns": [{"column": HOSTILE, "value": 0.2, "low": -0.1, "high": 0.5, "wide": False}],
+            "left_out": 3,
+        },
+        "contrast": dict.fromkeys(("value", "low", "high"), 0.99)
+        | {"metric": made["headline"]["metric"], "seconds": 1.0, "rows": rows},
         "data": {"name": HOSTILE, "version": "0" * 64, "rows": rows},
         "latency": {"one_row_ms": 0.1},
         "size_bytes": 1000,
@@ -73,7 +123,8 @@ class Tags(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.add(tag)
-        self.addresses += [value or "" for name, value in attrs if name in ("src", "href", "action")]
+        found = [value or "" for name, value in attrs if name in ("src", "href", "action")]
+        self.addresses += [value for value in found if not value.startswith("data:")]
 
 
 REPORTS = {
@@ -107,10 +158,36 @@ def test_both_languages_have_the_same_words() -> None:
     assert TASK_WORDS["en"].keys() == TASKS.keys()
 
 
-def test_people_and_parts_are_told_without_names() -> None:
+def test_people_are_told_without_names_and_parts_with_their_rows() -> None:
     made = report(["a", "b"], groups=np.arange(120) % 9)
     assert made["people"]["count"] == 9 and made["people"]["scores"] == sorted(made["people"]["scores"])
-    assert [(item["level"], item["rows"]) for item in made["subsets"]] == [(HOSTILE, 90), ("", 30)]
+    rows = {tuple(part["levels"]): part["rows"] for part in made["subgroups"]["parts"]}
+    assert rows[(HOSTILE,)] == 90 and rows[("–",)] == 30
+
+
+def test_every_section_is_there_when_its_figures_are() -> None:
+    classes = ["contrast", "overlap", "versus", "decision", "abstention", "calibration", "subgroups", "errors"]
+    classes += ["importance", "dependence", "saliency", "choice", "learning_curve", "how"]
+    for language in ("en", "zh"):
+        page = render(report(["a", "b"], skill=1.0), language)
+        assert all(WORDS[language][name] in page for name in classes)
+        page = render(report_of_numbers(2), language)
+        assert all(WORDS[language][name] in page for name in ("conformal", "errors", "dependence", "importance"))
+    bare = report(["a", "b"], skill=1.0)
+    for name in ("contrast", "errors", "saliency", "importance", "partial_dependence", "choice", "learning_curve"):
+        del bare[name]
+    bare |= {"versus": None, "without_overlap": None, "subgroups": None, "tried": []}
+    assert WORDS["en"]["contrast"] not in render(bare) and WORDS["en"]["versus"] not in render(bare)
+
+
+def test_options_are_written_as_a_person_would() -> None:
+    page = render(report(["a", "b"]))
+    assert "penalty 1, sizes 64, 32, early –" in page and "[64" not in page
+
+
+def test_pictures_lie_in_the_page_and_nothing_else_is_shown() -> None:
+    page = render(report(["a", "b"], skill=1.0))
+    assert f"src='{PICTURE}'" in page and "javascript" not in page
 
 
 def test_numbers_are_shown_against_the_truth() -> None:

@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from html import escape
 from typing import Any
 
-from salus.evaluation.report import sections
+from salus.evaluation.report import decided, insight, sections, told
+from salus.evaluation.report.parts import Said
 from salus.evaluation.report.text import METRIC_WORDS, TASK_WORDS, WORDS, headline
 
 STYLE = """
@@ -34,6 +35,11 @@ td.n,th.n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
 .tag{display:inline-block;font-size:12px;padding:0 9px;border-radius:9px;background:#e8eef2;margin-right:8px;white-space:nowrap}
 .warning{background:#fdf0d8}.blocker,.refused{background:#fbdcd6}.passed{background:#dcf1e3}
 .finding{margin:8px 0}.finding .soft{margin:0}
+.cases{display:grid;grid-template-columns:repeat(auto-fill,minmax(236px,1fr));gap:14px;margin:12px 0}
+.case{border:1px solid var(--line);border-radius:8px;padding:12px;font-size:13.5px;overflow-wrap:anywhere;break-inside:avoid}
+.case.wide{grid-column:span 1;min-width:0}.case img{display:block;width:96px;height:96px;object-fit:contain;margin-bottom:8px;
+ image-rendering:pixelated;background:#f0f3f6;border-radius:4px}.case svg{margin:0 0 8px}
+details{margin:8px 0}summary{cursor:pointer;color:var(--accent);font-size:14px}ul{margin:8px 0;padding-left:20px}
 svg{display:block;max-width:100%;height:auto;margin:12px 0}
 dl{display:grid;grid-template-columns:150px 1fr;gap:5px 14px;margin:10px 0;font-size:14.5px}dt{color:var(--soft)}dd{margin:0;overflow-wrap:anywhere}
 footer{margin-top:34px;padding-top:14px;border-top:1px solid var(--line);color:var(--soft);font-size:13px}
@@ -49,7 +55,7 @@ footer{margin-top:34px;padding-top:14px;border-top:1px solid var(--line);color:v
 def render(report: Mapping[str, Any], language: str = "en") -> str:
     """The page."""
     words = WORDS[language]
-    said = sections.Said(report, words, METRIC_WORDS[language], language)
+    said = Said(report, words, METRIC_WORDS[language], language)
     title = f"{words['title']}: {', '.join(report['target'])}"
     task = TASK_WORDS[language].get(report["task"], report["task"])
     body = [
@@ -57,14 +63,25 @@ def render(report: Mapping[str, Any], language: str = "en") -> str:
         f"<p class='headline'>{escape(headline(report, language))}</p><p class='soft'>{words['same_graph']}</p>",
         sections.tiles(said),
         sections.metrics(said),
+        told.contrast(said),
+        told.overlap(said),
+        told.versus(said),
         sections.targets(said),
         sections.answers(said),
+        decided.conformal(said),
+        decided.decision(said),
         sections.confusion(said),
         sections.classes(said),
-        sections.people(said),
-        sections.subsets(said),
+        decided.abstention(said),
         sections.calibration(said),
+        sections.people(said),
+        insight.subgroups(said),
+        insight.errors(said),
+        insight.importance(said),
+        insight.dependence(said),
+        insight.saliency(said),
         sections.findings(said),
+        told.choice(said),
         sections.made(said),
         f"<footer>{words['limits']}</footer>",
     ]

@@ -5,12 +5,10 @@ A section whose figures the report does not have is empty.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from html import escape
-from typing import Any
 
 from salus.core.errors import SalusError
+from salus.evaluation.report.parts import Said, duration, note, plain, share, size, span, table
 from salus.evaluation.report.svg import answer_plot, confusion_matrix, dots, interval_bars, reliability_plot
 from salus.evaluation.report.text import SHARES, figure
 
@@ -18,16 +16,6 @@ MOST_CLASSES = 40
 MOST_MISTAKES = 10
 READABLE_MATRIX = 10  # with more classes the most frequent mistakes are listed too
 MOST_TARGETS = 6
-
-
-@dataclass(frozen=True)
-class Said:
-    """A report and the words to say it with."""
-
-    report: Mapping[str, Any]
-    words: Mapping[str, str]
-    metric_words: Mapping[str, tuple[str, str]]
-    language: str
 
 
 def tiles(said: Said) -> str:
@@ -40,7 +28,7 @@ def tiles(said: Said) -> str:
     facts += [
         (report["learner"]["name"], words["learner"]),
         (f"{report['latency']['one_row_ms']:.3g} ms", words["latency"]),
-        (_size(report["size_bytes"]), words["size"]),
+        (size(report["size_bytes"]), words["size"]),
     ]
     shown = [f"<div class='tile'><b>{escape(value)}</b><span>{escape(name)}</span></div>" for value, name in facts]
     return f"<div class='tiles'>{''.join(shown)}</div>"
@@ -55,17 +43,17 @@ def metrics(said: Said) -> str:
         nothing = report["baseline"][name]["value"]
         wide = f" <span class='tag warning'>{words['wide']}</span>" if found["wide"] else ""
         shown = f"{escape(called)}{wide}<small>{escape(means)}</small>"
-        rows.append([shown, figure(name, found["value"]), _span(name, found), figure(name, nothing)])
+        rows.append([shown, figure(name, found["value"]), span(name, found), figure(name, nothing)])
         if name in SHARES or name == "auc":
             bars.append((called, found["value"], found["low"], found["high"], nothing))
     plot = interval_bars(bars, words["nothing"]) if bars else ""
-    table = _table([words["metric"]], [words["value"], words["interval"], words["nothing"]], rows)
+    listed = table([words["metric"]], [words["value"], words["interval"], words["nothing"]], rows)
     notes = [
         words["interval_people" if report["headline"]["groups"] else "interval_note"],
         words["nothing_classes" if report["confusion"] else "nothing_numbers"],
         *([words["wide_note"]] if report["wide"] else []),
     ]
-    return f"<h2>{words['metrics']}</h2>{plot}{table}{_note(' '.join(notes))}"
+    return f"<h2>{words['metrics']}</h2>{plot}{listed}{note(' '.join(notes))}"
 
 
 def targets(said: Said) -> str:
@@ -76,12 +64,12 @@ def targets(said: Said) -> str:
     rows = [
         [
             escape(item["target"]),
-            *(f"{figure(name, item[name]['value'])} ({_span(name, item[name])})" for name in names),
+            *(f"{figure(name, item[name]['value'])} ({span(name, item[name])})" for name in names),
         ]
         for item in said.report["per_target"]
     ]
     head = [said.metric_words.get(name, (name, ""))[0] for name in names]
-    return f"<h2>{said.words['targets']}</h2>{_table([''], head, rows)}"
+    return f"<h2>{said.words['targets']}</h2>{table([''], head, rows)}"
 
 
 def answers(said: Said) -> str:
@@ -91,7 +79,7 @@ def answers(said: Said) -> str:
     for item in found[:MOST_TARGETS]:
         title = f"<h3>{escape(item['target'])}</h3>" if len(found) > 1 else ""
         plots.append(title + answer_plot(item["bins"], (words["said_number"], words["true_number"])))
-    return f"<h2>{words['answers']}</h2>{_note(words['answers_note'])}{''.join(plots)}" if plots else ""
+    return f"<h2>{words['answers']}</h2>{note(words['answers_note'])}{''.join(plots)}" if plots else ""
 
 
 def confusion(said: Said) -> str:
@@ -103,7 +91,7 @@ def confusion(said: Said) -> str:
     plot = confusion_matrix(levels, counts, words["truth"], words["said"])
     parts = [f"<h2>{words['confusion']}</h2>"]
     if plot:
-        parts += [_note(words["confusion_note"]), plot]
+        parts += [note(words["confusion_note"]), plot]
     mistakes = sorted(
         (
             (count, levels[i], levels[j])
@@ -115,7 +103,7 @@ def confusion(said: Said) -> str:
     )[:MOST_MISTAKES]
     if mistakes and len(levels) > READABLE_MATRIX:
         rows = [[escape(truth), escape(answer), str(count)] for count, truth, answer in mistakes]
-        parts.append(f"<h3>{words['mistakes']}</h3>{_table([words['truth'], words['said']], [words['count']], rows)}")
+        parts.append(f"<h3>{words['mistakes']}</h3>{table([words['truth'], words['said']], [words['count']], rows)}")
     return "".join(parts) if len(parts) > 1 else ""
 
 
@@ -126,13 +114,13 @@ def classes(said: Said) -> str:
         return ""
     ordered = sorted(found, key=lambda item: (item["recall"] is None, item["recall"] or 0.0))
     rows = [
-        [escape(item["level"]), f"{item['rows']:,}", _share(item["recall"]), _share(item["precision"])]
+        [escape(item["level"]), f"{item['rows']:,}", share(item["recall"]), share(item["precision"])]
         for item in ordered[:MOST_CLASSES]
     ]
-    table = _table([words["class"]], [words["rows"], words["recall"], words["precision"]], rows)
+    listed = table([words["class"]], [words["rows"], words["recall"], words["precision"]], rows)
     left = len(found) - MOST_CLASSES
-    rest = _note(words["more_classes"].format(count=left)) if left > 0 else ""
-    return f"<h2>{words['classes']}</h2>{table}{rest}"
+    rest = note(words["more_classes"].format(count=left)) if left > 0 else ""
+    return f"<h2>{words['classes']}</h2>{listed}{rest}"
 
 
 def people(said: Said) -> str:
@@ -143,22 +131,8 @@ def people(said: Said) -> str:
     low, high = (0.0, 1.0) if found["metric"] in SHARES else (0.0, max(found["scores"]))
     called = escape(said.metric_words.get(found["metric"], (found["metric"], ""))[0])
     return (
-        f"<h2>{words['people_by']}</h2>{_note(f'{called}. ' + words['people_note'])}{dots(found['scores'], low, high)}"
+        f"<h2>{words['people_by']}</h2>{note(f'{called}. ' + words['people_note'])}{dots(found['scores'], low, high)}"
     )
-
-
-def subsets(said: Said) -> str:
-    """The main score in each part of the test rows."""
-    found, words = said.report.get("subsets"), said.words
-    if not found:
-        return ""
-    rows = []
-    for item in found:
-        wide = f" <span class='tag warning'>{words['wide']}</span>" if item["wide"] else ""
-        part = f"{escape(item['column'])}: {escape(item['level'] or '–')}{wide}"
-        rows.append([part, f"{item['rows']:,}", figure(item["metric"], item["value"]), _span(item["metric"], item)])
-    table = _table([words["subset"]], [words["rows"], words["value"], words["interval"]], rows)
-    return f"<h2>{words['subsets']}</h2>{table}"
 
 
 def calibration(said: Said) -> str:
@@ -168,10 +142,13 @@ def calibration(said: Said) -> str:
         return ""
     named = (words["confidence"], words["share"], words["before"], words["after"])
     plot = reliability_plot(found["before"]["bins"], found["after"]["bins"], named)
-    names = ("ece", "log_loss", "brier")
-    rows = [[words[side], *(f"{found[side][name]:.3f}" for name in names)] for side in ("before", "after")]
-    table = _table([""], [words[name] for name in names], rows)
-    return f"<h2>{words['calibration']}</h2>{_note(words['calibration_note'])}{plot}{table}"
+    rows = []
+    for side in ("before", "after"):
+        item = found[side]
+        gap = f"{item['ece']:.3f}<small>{item['ece_low']:.3f} – {item['ece_high']:.3f}</small>"
+        rows.append([words[side], gap, f"{item['log_loss']:.3f}", f"{item['brier']:.3f}"])
+    listed = table([""], [words[name] for name in ("ece", "log_loss", "brier")], rows)
+    return f"<h2>{words['calibration']}</h2>{note(words['calibration_note'])}{plot}{listed}"
 
 
 def findings(said: Said) -> str:
@@ -183,7 +160,7 @@ def findings(said: Said) -> str:
         tag = f"<span class='tag {finding['severity']}'>{said.words[finding['severity']]}</span>"
         remedy = f"<p class='soft'>{escape(message.remedy(said.language))}</p>"
         items.append(f"<div class='finding'>{tag}{escape(message.detail(said.language))}{remedy}</div>")
-    return f"<h2>{said.words['findings']}</h2>{''.join(items) or _note(said.words['no_findings'])}"
+    return f"<h2>{said.words['findings']}</h2>{''.join(items) or note(said.words['no_findings'])}"
 
 
 def made(said: Said) -> str:
@@ -194,17 +171,15 @@ def made(said: Said) -> str:
     for side in ("train", "validation", "test"):
         of_people = f" ({groups[side]} {words['people']})" if side in groups else ""
         sides.append(f"{report['split'][side]:,} {words[side]}{of_people}")
-    tried = [
-        f"{item['learner']}: {words['loss']} {item['score']:.3g}, {item['seconds']:.1f} s" for item in report["tried"]
-    ]
-    time = words["of"].format(used=_seconds(report["seconds"]["total"]), budget=_seconds(report["plan"]["budget_s"]))
+    time = words["of"].format(used=duration(report["seconds"]["total"]), budget=duration(report["plan"]["budget_s"]))
     version = report["data"]["version"][:12]
+    how = report["split"]["how"]
+    how = words.get(f"split_{how}", words.get(how, how))
     facts = [
         (words["data"], f"{report['data']['name']} · {report['data']['rows']:,} {words['of_rows']} · {version}"),
-        (words["split"], f"{words.get(report['split']['how'], report['split']['how'])}: {', '.join(sides)}"),
+        (words["split"], f"{how}: {', '.join(sides)}"),
         (words["learner"], learner["name"]),
-        (words["options"], ", ".join(f"{name} {_plain(value)}" for name, value in learner["config"].items()) or "–"),
-        (words["tried"], "; ".join(tried) or "–"),
+        (words["options"], plain(learner["config"])),
         (words["time"], time),
         (words["seed"], str(report["plan"]["seed"])),
     ]
@@ -218,38 +193,3 @@ def _gate(said: Said) -> str:
     verdict = "passed" if found["passed"] else "refused"
     reasons = [SalusError.from_json(code).detail(said.language) for code in found.get("codes", ())] or found["reasons"]
     return f"<span class='tag {verdict}'>{said.words[verdict]}</span>{escape(' '.join(reasons))}"
-
-
-def _table(texts: Sequence[str], numbers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Cells of `rows` are HTML already; the first ones are texts, the others numbers."""
-    marks = [""] * len(texts) + [" class='n'"] * len(numbers)
-    head = "".join(f"<th{mark}>{escape(cell)}</th>" for mark, cell in zip(marks, [*texts, *numbers], strict=True))
-    body = [
-        "<tr>" + "".join(f"<td{mark}>{cell}</td>" for mark, cell in zip(marks, row, strict=True)) + "</tr>"
-        for row in rows
-    ]
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(body)}</tbody></table>"
-
-
-def _note(html: str) -> str:
-    return f"<p class='note'>{html}</p>"
-
-
-def _span(name: str, found: Mapping[str, Any]) -> str:
-    return f"{figure(name, found['low'])} – {figure(name, found['high'])}"
-
-
-def _share(value: float | None) -> str:
-    return "–" if value is None else figure("accuracy", value)
-
-
-def _size(size_bytes: int) -> str:
-    return f"{size_bytes / 1e6:.1f} MB" if size_bytes >= 1e6 else f"{max(1, round(size_bytes / 1e3))} kB"
-
-
-def _seconds(seconds: float) -> str:
-    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
-
-
-def _plain(value: Any) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)

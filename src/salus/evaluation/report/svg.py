@@ -26,16 +26,16 @@ def interval_bars(rows: Bars, nothing: str) -> str:
     def at(value: float) -> float:
         return left + min(1.0, max(0.0, value)) * (right - left)
 
-    parts = [_open(WIDTH, height)]
+    parts = [opened(WIDTH, height)]
     for tick in range(6):
         x = at(tick / 5)
-        parts += [_line(x, 6, x, height - 44, LINE), _text(x, height - 28, f"{tick / 5:.1f}", SOFT, "middle")]
+        parts += [line(x, 6, x, height - 44, LINE), text(x, height - 28, f"{tick / 5:.1f}", SOFT, "middle")]
     for index, (name, value, low, high, without) in enumerate(rows):
         y = 20 + index * step
-        parts.append(_text(left - 14, y + 4, name, INK, "end", 13))
-        parts.append(_line(at(without), y - 10, at(without), y + 10, GREY, 4))
-        parts += [_line(at(low), y, at(high), y, ACCENT, 6, 0.3), _dot(at(value), y, 6, ACCENT)]
-    parts += [_line(left + 2, height - 14, left + 2, height - 2, GREY, 4), _text(left + 12, height - 4, nothing, SOFT)]
+        parts.append(text(left - 14, y + 4, name, INK, "end", 13))
+        parts.append(line(at(without), y - 10, at(without), y + 10, GREY, 4))
+        parts += [line(at(low), y, at(high), y, ACCENT, 6, 0.3), dot(at(value), y, 6, ACCENT)]
+    parts += [line(left + 2, height - 14, left + 2, height - 2, GREY, 4), text(left + 12, height - 4, nothing, SOFT)]
     return "".join([*parts, "</svg>"])
 
 
@@ -45,18 +45,18 @@ def confusion_matrix(levels: Sequence[str], counts: Sequence[Sequence[int]], tru
     if classes > MAX_MATRIX:
         return ""
     cell = {True: 62, False: 46}[classes <= 4] if classes <= 10 else 27
-    longest = max(_breadth(_short(level)) for level in levels)
+    longest = max(breadth(shortened(level)) for level in levels)
     tilted = longest > 5 or classes > 10
     left, top = max(76.0, 30 + 7.5 * longest), 30 + 5.6 * longest if tilted else 44.0
-    parts = [_open(left + cell * classes + (4.2 * longest if tilted else 0) + 12, top + cell * classes + 6)]
-    parts.append(_text(left + 2, 14, f"{said} →", SOFT))
-    parts.append(_text(left - 10, top - 10, f"{truth} ↓", SOFT, "end"))
+    parts = [opened(left + cell * classes + (4.2 * longest if tilted else 0) + 12, top + cell * classes + 6)]
+    parts.append(text(left + 2, 14, f"{said} →", SOFT))
+    parts.append(text(left - 10, top - 10, f"{truth} ↓", SOFT, "end"))
     for column, level in enumerate(levels):
         x, y = left + cell * (column + 0.5), top - 9
         turn = f" transform='rotate(-40 {x:.1f} {y:.1f})'" if tilted else ""
-        parts.append(_text(x, y, _short(level), INK, "start" if tilted else "middle", extra=turn))
+        parts.append(text(x, y, shortened(level), INK, "start" if tilted else "middle", extra=turn))
     for row, level in enumerate(levels):
-        parts.append(_text(left - 10, top + cell * (row + 0.5) + 4, _short(level), INK, "end"))
+        parts.append(text(left - 10, top + cell * (row + 0.5) + 4, shortened(level), INK, "end"))
         total = sum(counts[row]) or 1
         for column, count in enumerate(counts[row]):
             colour = ACCENT if row == column else WRONG
@@ -75,8 +75,8 @@ def reliability_plot(
         parts.append(f"<polyline points='{path}' fill='none' stroke='{colour}' stroke-width='2'/>")
         largest = max((item["count"] for item in bins), default=1)
         for (x, y), item in zip(points, bins, strict=True):
-            parts.append(_dot(x, y, 3 + 5 * (item["count"] / largest) ** 0.5, colour))
-        parts += [_dot(400, 30 + 24 * row, 6, colour), _text(414, 34 + 24 * row, name, INK, size=13)]
+            parts.append(dot(x, y, 3 + 5 * (item["count"] / largest) ** 0.5, colour))
+        parts += [dot(400, 30 + 24 * row, 6, colour), text(414, 34 + 24 * row, name, INK, size=13)]
     return "".join([*parts, "</svg>"])
 
 
@@ -88,7 +88,7 @@ def answer_plot(bins: Sequence[Mapping[str, Any]], words: tuple[str, str]) -> st
     parts, point = _square((low - room, high + room), *words)
     for item in bins:
         (x, bottom), (_, top), (_, middle) = (point(item["said"], item[end]) for end in ("low", "high", "median"))
-        parts += [_line(x, bottom, x, top, ACCENT, 7, 0.3), _dot(x, middle, 5, ACCENT)]
+        parts += [line(x, bottom, x, top, ACCENT, 7, 0.3), dot(x, middle, 5, ACCENT)]
     return "".join([*parts, "</svg>"])
 
 
@@ -104,15 +104,15 @@ def dots(scores: Sequence[float], low: float, high: float) -> str:
         stacks[place] = stacks.get(place, 0) + 1
         marks.append((left + place * (right - left) / places, stacks[place]))
     height = max(stacks.values()) * (2 * radius + 1) + 34
-    parts = [_open(WIDTH, height)]
+    parts = [opened(WIDTH, height)]
     for value in round_ticks(low, high):
         x = left + (right - left) * (value - low) / (high - low)
-        parts += [_line(x, 4, x, height - 24, LINE), _text(x, height - 6, f"{value:.6g}", SOFT, "middle")]
+        parts += [line(x, 4, x, height - 24, LINE), text(x, height - 6, f"{value:.6g}", SOFT, "middle")]
     ordered = sorted(scores)
     middle = (ordered[(len(ordered) - 1) // 2] + ordered[len(ordered) // 2]) / 2
     x = left + (middle - low) / (high - low) * (right - left)
-    parts.append(_line(x, 4, x, height - 24, INK, 2))
-    parts += [_dot(x, height - 26 - (2 * radius + 1) * (stack - 0.5), radius, ACCENT) for x, stack in marks]
+    parts.append(line(x, 4, x, height - 24, INK, 2))
+    parts += [dot(x, height - 26 - (2 * radius + 1) * (stack - 0.5), radius, ACCENT) for x, stack in marks]
     return "".join([*parts, "</svg>"])
 
 
@@ -127,20 +127,20 @@ def round_ticks(low: float, high: float) -> list[float]:
 def _square(axis: tuple[float, float], x_name: str, y_name: str) -> tuple[list[str], Any]:
     """A square with one axis both ways and its diagonal, and where a point lies in it."""
     size, left, top, (low, high) = 300, 74, 14, axis
-    parts = [_open(WIDTH, top + size + 50)]
+    parts = [opened(WIDTH, top + size + 50)]
 
     def point(x: float, y: float) -> tuple[float, float]:
         return left + (x - low) / (high - low) * size, top + (1 - (y - low) / (high - low)) * size
 
     for value in round_ticks(low, high):
         x, y = point(value, value)
-        parts += [_line(left, y, left + size, y, LINE), _line(x, top, x, top + size, LINE)]
-        parts.append(_text(left - 10, y + 4, f"{value:.6g}", SOFT, "end"))
-        parts.append(_text(x, top + size + 18, f"{value:.6g}", SOFT, "middle"))
-    parts.append(_line(left, top + size, left + size, top, GREY, 1.5))
-    parts.append(_text(left + size / 2, top + size + 42, x_name, SOFT, "middle", 13))
+        parts += [line(left, y, left + size, y, LINE), line(x, top, x, top + size, LINE)]
+        parts.append(text(left - 10, y + 4, f"{value:.6g}", SOFT, "end"))
+        parts.append(text(x, top + size + 18, f"{value:.6g}", SOFT, "middle"))
+    parts.append(line(left, top + size, left + size, top, GREY, 1.5))
+    parts.append(text(left + size / 2, top + size + 42, x_name, SOFT, "middle", 13))
     middle = top + size / 2
-    parts.append(_text(16, middle, y_name, SOFT, "middle", 13, f" transform='rotate(-90 16 {middle})'"))
+    parts.append(text(16, middle, y_name, SOFT, "middle", 13, f" transform='rotate(-90 16 {middle})'"))
     return parts, point
 
 
@@ -148,34 +148,34 @@ def _cell(x: float, y: float, cell: float, count: int, share: float, colour: str
     box = f"x='{x:.1f}' y='{y:.1f}' width='{cell - 2}' height='{cell - 2}' rx='4'"
     shade = f"<rect {box} fill='#f0f3f6'/><rect {box} fill='{colour}' opacity='{share:.3f}'/>"
     ink = "#fff" if share > 0.55 else (INK if count else GREY)
-    return shade + _text(x + cell / 2 - 1, y + cell / 2 + 4, str(count), ink, "middle", 12 if cell > 30 else 10)
+    return shade + text(x + cell / 2 - 1, y + cell / 2 + 4, str(count), ink, "middle", 12 if cell > 30 else 10)
 
 
-def _open(width: float, height: float) -> str:
+def opened(width: float, height: float) -> str:
     size = f"viewBox='0 0 {width:.0f} {height:.0f}' width='{width:.0f}' height='{height:.0f}'"
     return f"<svg xmlns='http://www.w3.org/2000/svg' {size} role='img'>"
 
 
-def _line(x1: float, y1: float, x2: float, y2: float, colour: str, width: float = 1, opacity: float = 1) -> str:
+def line(x1: float, y1: float, x2: float, y2: float, colour: str, width: float = 1, opacity: float = 1) -> str:
     return (
         f"<line x1='{x1:.1f}' y1='{y1:.1f}' x2='{x2:.1f}' y2='{y2:.1f}' stroke='{colour}' "
         f"stroke-width='{width}' stroke-opacity='{opacity}' stroke-linecap='round'/>"
     )
 
 
-def _dot(x: float, y: float, radius: float, colour: str) -> str:
+def dot(x: float, y: float, radius: float, colour: str) -> str:
     return f"<circle cx='{x:.1f}' cy='{y:.1f}' r='{radius:.1f}' fill='{colour}'/>"
 
 
-def _text(x: float, y: float, text: str, colour: str, anchor: str = "start", size: int = 12, extra: str = "") -> str:
+def text(x: float, y: float, words: str, colour: str, anchor: str = "start", size: int = 12, extra: str = "") -> str:
     where = f"x='{x:.1f}' y='{y:.1f}' {FONT} font-size='{size}' fill='{colour}' text-anchor='{anchor}'{extra}"
-    return f"<text {where}>{escape(text)}</text>"
+    return f"<text {where}>{escape(words)}</text>"
 
 
-def _breadth(text: str) -> int:
+def breadth(words: str) -> int:
     """In Latin letters; a Chinese character takes the room of two."""
-    return sum(2 if unicodedata.east_asian_width(character) in "WF" else 1 for character in text)
+    return sum(2 if unicodedata.east_asian_width(character) in "WF" else 1 for character in words)
 
 
-def _short(text: str) -> str:
-    return text if len(text) <= 16 else text[:15] + "…"
+def shortened(words: str, most: int = 16) -> str:
+    return words if len(words) <= most else words[: most - 1] + "…"
