@@ -79,45 +79,45 @@ class DataVersion:
         that are not large stay open when most of their groups are asked for."""
         wanted = np.asarray(rows, dtype=np.int64)
         if len(wanted) and not 0 <= wanted.min() <= wanted.max() < self.rows:
-            raise IndexError(f"rows of a version of {self.rows} rows lie between 0 and {self.rows - 1}")
+            raise IndexError(f"a version of {self.rows} rows was asked for rows {wanted.min()} to {wanted.max()}")
         groups = np.searchsorted(self._ends, wanted, side="right")
-        asked = np.unique(groups)
-        few = len(asked) * KEPT_SHARE < len(self._ends)
+        few = len(np.unique(groups)) * KEPT_SHARE < len(self._ends)
         if self._is_kept(names) or not (few or self._bytes(names) > KEPT_BYTES):
             return _plain(self._cached(tuple(names)).take(pa.array(wanted)))
+        return _plain(self._from_groups(names, wanted, groups))
+
+    def _from_groups(self, names: Sequence[str], rows: np.ndarray, groups: np.ndarray) -> pa.Table:
+        """Rows in their order, where the group of each is known."""
         order = np.argsort(groups, kind="stable")
         pieces = []
-        for group, places in zip(asked, np.split(order, np.flatnonzero(np.diff(groups[order])) + 1), strict=True):
+        for group in np.unique(groups) if len(groups) else (0,):
+            begin, end = np.searchsorted(groups[order], [group, group + 1])
             first = int(self._ends[group - 1]) if group else 0
-            pieces.append(self._group(int(group), names).take(pa.array(wanted[places] - first)))
-        if not pieces:
-            pieces = [self._group(0, names).slice(0, 0)]
-        return _plain(pa.concat_tables(pieces).take(pa.array(np.argsort(order))))
+            pieces.append(self._group(int(group), names).take(pa.array(rows[order[begin:end]] - first)))
+        return pa.concat_tables(pieces).take(pa.array(np.argsort(order)))
 
     @cached_property
-    def _groups(self) -> list[tuple[Path, int, pq.RowGroupMetaData]]:
-        """(shard, number in it, what the shard says of it) of every group of rows, in their order."""
-        found = []
-        for path in self._shards:
-            said = pq.read_metadata(path)
-            found += [(path, number, said.row_group(number)) for number in range(said.num_row_groups)]
-        return found
+    def _groups(self) -> list[tuple[Path, pq.FileMetaData, int]]:
+        """(shard, what it says of itself, number in it) of every group of rows, in their order."""
+        said = [(path, pq.read_metadata(path)) for path in self._shards]
+        return [(path, shard, number) for path, shard in said for number in range(shard.num_row_groups)]
 
     @cached_property
     def _ends(self) -> np.ndarray:
         """The number of the row behind each group."""
-        return np.cumsum([said.num_rows for _, _, said in self._groups])
+        return np.cumsum([shard.row_group(number).num_rows for _, shard, number in self._groups])
 
     def _group(self, group: int, names: Sequence[str]) -> pa.Table:
-        path, number, _ = self._groups[group]
-        with pq.ParquetFile(path) as shard:
+        path, said, number = self._groups[group]
+        with pq.ParquetFile(path, metadata=said) as shard:
             return shard.read_row_group(number, columns=list(names), use_threads=False)
 
     def _bytes(self, names: Sequence[str]) -> int:
         """What whole columns take in memory, about."""
         asked = set(names)
         places = [index for index, column in enumerate(self.schema.columns) if column.name in asked]
-        return sum(said.column(place).total_uncompressed_size for _, _, said in self._groups for place in places)
+        groups = [shard.row_group(number) for _, shard, number in self._groups]
+        return sum(group.column(place).total_uncompressed_size for group in groups for place in places)
 
     def _is_kept(self, names: Sequence[str]) -> bool:
         kept: tuple[tuple[str, ...], pa.Table] | None = self.__dict__.get("_kept")
