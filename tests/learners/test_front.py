@@ -124,7 +124,7 @@ def test_rows_learned_from_are_answered_by_models_that_did_not_see_them() -> Non
     seen = front.feeds(noise.feeds)["numbers"][:, spoken]
     unseen = front.learning(noise)["numbers"][:, spoken]
     signs = noise.target * 2 - 1
-    assert np.corrcoef(seen, signs)[0, 1] > 0.9 > 0.5 > np.corrcoef(unseen, signs)[0, 1]
+    assert np.corrcoef(seen, signs)[0, 1] > 0.5 > 0.25 > np.corrcoef(unseen, signs)[0, 1]
     some = Part({"texts": noise.feeds["texts"][5:9]}, noise.target[5:9], noise.rows[5:9])
     np.testing.assert_array_equal(front.learning(some)["numbers"][:, spoken], unseen[5:9])
 

@@ -25,6 +25,7 @@ from salus.core.specs import DataSpec
 from salus.data.findings import Checker
 from salus.data.preview import Preview
 from salus.data.profile import Profiler
+from salus.data.recordings import to_recordings
 from salus.data.row_groups import grouped, sliced
 from salus.data.schema import recognise, typed
 from salus.data.shards import ShardWriter
@@ -37,11 +38,14 @@ def add(path: Path, spec: DataSpec, output: Path, context: Context) -> DataVersi
     """Reads `path` (a file, a folder, or 'sklearn:NAME') and publishes the version at the folder `output`."""
     read = read_data(path, spec)
     context.event("reading", source=read.facts["format"])
+    said: list[Finding] = []
+    if spec.recording is not None:
+        read, spec, said = to_recordings(read, spec, lambda rows: _told(context, "putting recordings together", rows))
     schema, found = recognise(sliced(read.parts()), spec, read.kinds, lambda rows: _told(context, "recognising", rows))
     temporary = output.with_name(f".{output.name}.{secrets.token_hex(6)}")
     try:
         with full_disk_named(output.parent):
-            _write(temporary, read, schema, found, context)
+            _write(temporary, read, schema, [*said, *found], context)
             publish_folder(temporary, output)
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
