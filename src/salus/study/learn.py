@@ -21,6 +21,7 @@ from salus.learners.mixture import mixed_scores, mixture
 from salus.study.choose import Choice, choose, scores_together
 from salus.study.fit import Candidate, Member, held_out, member
 from salus.study.lesson import Lesson
+from salus.study.plan import plan_further
 from salus.study.tune import ask
 
 GUARD = 1.5  # times the budget: after this the rest of the plan is skipped and the run is marked cut
@@ -86,15 +87,19 @@ def _execute(
     folder: Path,
     context: Context,
 ) -> tuple[list[Candidate], bool]:
-    """Every candidate of the plan, and whether the clock cut it."""
+    """Every candidate of the plan and of what was planned further, and whether the clock cut it."""
     candidates: list[Candidate] = []
-    trials = [(trial["learner"], number) for trial in plan["trials"] for number in range(trial["count"])]
-    for place in range(len(plan["fits"]) + len(trials)):
+    entries = list(plan["fits"])
+    place = 0
+    while place < len(entries):
         if candidates and _late(lesson, place, plan, context):
-            context.event("cut", lesson=lesson.name, skipped=len(plan["fits"]) + len(trials) - place)
+            context.event("cut", lesson=lesson.name, skipped=len(entries) - place)
             return candidates, True
-        entry = _entry(place, trials, candidates, plan, spec)
+        entry = _with_config(entries[place], candidates, plan, spec)
         candidates.append(held_out(place, entry, lesson, example_feeds, folder, context))
+        place += 1
+        if place == len(plan["fits"]):
+            entries += plan_further(dict(plan), candidates, lesson.cross, spec, context)
     return candidates, False
 
 
@@ -109,15 +114,14 @@ def _late(lesson: Lesson, place: int, plan: Mapping[str, Any], context: Context)
     return True
 
 
-def _entry(
-    place: int, trials: list[tuple[str, int]], candidates: list[Candidate], plan: Mapping[str, Any], spec: TrainSpec
+def _with_config(
+    entry: dict[str, Any], candidates: list[Candidate], plan: Mapping[str, Any], spec: TrainSpec
 ) -> dict[str, Any]:
-    """What is fitted at this place: the plan's fits, then trials. A trial's config is asked for in the light of those before, or,
-    where outer folds repeat the plan, drawn at random."""
-    if place < len(plan["fits"]):
-        return dict(plan["fits"][place])
-    learner, number = trials[place - len(plan["fits"])]
+    """The entry itself, or that of a trial, whose config is asked for in the light of the fits before, or, where outer folds
+    repeat the plan, drawn at random."""
+    if "trial" not in entry:
+        return entry
+    learner = entry["learner"]
     of_learner = [candidate for candidate in candidates if candidate.learner == learner]
     told = [] if plan["outer_folds"] else [(candidate.config, candidate.loss) for candidate in of_learner]
-    base = next(fit["config"] for fit in plan["fits"] if fit["learner"] == learner)
-    return {"learner": learner, "config": ask(learner, base, spec.options, told, plan["seed"], number)}
+    return entry | {"config": ask(learner, of_learner[0].config, spec.options, told, plan["seed"], entry["trial"])}

@@ -7,6 +7,7 @@ never a new one, so that the clock never changes the result.
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from typing import Any
 
 from salus.core.context import Context
@@ -14,17 +15,20 @@ from salus.core.errors import SalusError
 from salus.core.specs import TrainSpec
 from salus.learners import learner_named
 from salus.learners.base import Learner, Prepared, Proposal
+from salus.study.fit import Candidate
 from salus.study.lesson import Lesson
+from salus.study.tune import searches
 
 RESERVED_SHARE = 0.2  # of the budget: calibrating, measuring, explaining, packaging, and what a plan cannot foresee
 CONTRAST_SHARE, CONTRAST_S = 0.2, 30.0  # of the budget, at most so long: what a random split would have claimed
-TRIALS_FILL = 0.7  # of the time that is left: a trial may cost more than what it varies
+FURTHER_SHARE = 0.8  # of the time that is left after the first fits: a trial may cost more than what it varies
+TRIAL_SHARES = (0.6, 0.4)  # of the time for trials: the best learner, the second best
 MOST_TRIALS = 40
-MOST_DRAWS = 6  # trials where every outer fold repeats them
+MOST_DRAWS = 6  # trials a learner where every outer fold repeats them
+LEAST_TRIAL_S = 0.02
+TIMED_S = 1.0
 INNER_FOLDS = (5, 3, 2, 1)
 FIRST_SHARE = 0.35  # of the time for fits, that the first learner may take with this many folds
-ENOUGH_TO_TRY_S = 2.0
-TIMED_S = 1.0
 # What usually wins, by what the inputs are, in the order in which a short budget takes them: (learner, share of the time for fits,
 # least seconds of budget at which it is worth a try).
 PORTFOLIO: dict[str, tuple[tuple[str, float, float], ...]] = {
@@ -38,30 +42,26 @@ PORTFOLIO: dict[str, tuple[tuple[str, float, float], ...]] = {
         ("mlp", 0.3, 60.0),
     ),
 }
-# What is varied when time is left, with its share of that time.
-TRIED: dict[str, dict[str, float]] = {
-    "table": {"boosting": 0.7, "linear": 0.15, "svm": 0.15},
-    "image": {},
-    "series": {},
-}
 
 
 def make_plan(lesson: Lesson, outer: int, spec: TrainSpec, groups: bool, context: Context) -> dict[str, Any]:
-    """The plan as JSON: {"budget_s", "fits": [{"learner", "config", "expected_s", "notes"}], "trials": [{"learner", "count",
-    "expected_s"}], "rows", ...}. lesson: that of the model that is given away. outer: how many other lessons repeat all fits."""
+    """The plan as JSON: {"budget_s", "fits": [{"learner", "config", "expected_s", "notes"}], "left_out": likewise what there was no
+    time for, "rows", ...}. lesson: that of the model that is given away. outer: how many other lessons repeat all fits."""
     kept: dict[str, Any] | None = context.recall("plan")
     if kept is not None:
         context.event("planned", plan=kept, resumed=True)
         return kept
     prepared = lesson.prepared(0)
     contrast_s = min(CONTRAST_S, CONTRAST_SHARE * spec.budget_s) if groups and spec.contrast else 0.0
-    left_s = max(1.0, spec.budget_s * (1 - RESERVED_SHARE) - contrast_s - context.elapsed_s())
-    inner = _inner_folds(lesson, outer, prepared, spec, left_s, context)
+    for_fits_s = spec.budget_s * (1 - RESERVED_SHARE) - contrast_s
+    left_s = max(1.0, for_fits_s - context.elapsed_s())
+    proposals = _Proposals(prepared, spec, context)
+    inner = _inner_folds(lesson, outer, proposals, left_s)
     times = (outer + 1) * (inner + lesson.cross)  # how often everything is fitted
-    fits, left_out = _fits(prepared, spec, left_s, times, context)
-    trials = _trials(fits, prepared, spec, left_s, times, outer, context)
+    fits, left_out = _fits(proposals, max(1.0, for_fits_s - context.elapsed_s()), times)
     plan = {
         "budget_s": spec.budget_s,
+        "for_fits_s": round(for_fits_s, 3),
         "contrast_s": contrast_s,
         "rows": {"train": len(prepared.train), "validation": len(prepared.validation)},
         "inner_folds": inner,
@@ -69,7 +69,6 @@ def make_plan(lesson: Lesson, outer: int, spec: TrainSpec, groups: bool, context
         "seed": spec.seed,
         "threads": prepared.threads,
         "fits": fits,
-        "trials": trials,
         "left_out": left_out,
     }
     context.remember("plan", plan)
@@ -77,87 +76,98 @@ def make_plan(lesson: Lesson, outer: int, spec: TrainSpec, groups: bool, context
     return plan
 
 
-def _inner_folds(
-    lesson: Lesson, outer: int, prepared: Prepared, spec: TrainSpec, left_s: float, context: Context
-) -> int:
+def plan_further(
+    plan: dict[str, Any], candidates: Sequence[Candidate], cross: bool, spec: TrainSpec, context: Context
+) -> list[dict[str, Any]]:
+    """What else is fitted, now that it is known how long the first fits took: learners that seemed too long, then trials of the two
+    best learners. [{"learner", "config"} or {"learner", "trial": number}]; stored, and repeated by every other lesson."""
+    kept: list[dict[str, Any]] | None = context.recall("further")
+    if kept is not None:
+        return kept
+    lessons = plan["outer_folds"] + 1
+    spent_s = sum(candidate.seconds for candidate in candidates)
+    refit_s = max(candidate.seconds for candidate in candidates) / plan["inner_folds"] * 2 * lessons if cross else 0.0
+    left_s = (
+        FURTHER_SHARE * (plan["for_fits_s"] - context.elapsed_s() - plan["outer_folds"] * spent_s - refit_s) / lessons
+    )
+    slower = spent_s / max(1e-3, sum(fit["expected_s"] for fit in plan["fits"]) * plan["inner_folds"])
+    further: list[dict[str, Any]] = []
+    for entry in plan["left_out"]:
+        cost_s = entry["expected_s"] * plan["inner_folds"] * slower
+        if cost_s < left_s:
+            further.append({"learner": entry["learner"], "config": entry["config"]})
+            left_s -= cost_s
+    if spec.recipe is None:
+        for learner, share in _worth_trying(candidates, spec):
+            of_learner = [candidate for candidate in candidates if candidate.learner == learner]
+            cost_s = max(of_learner[0].seconds, LEAST_TRIAL_S * plan["inner_folds"])
+            count = min(MOST_DRAWS if plan["outer_folds"] else MOST_TRIALS, int(share * left_s / cost_s))
+            further += [{"learner": learner, "trial": number} for number in range(count)]
+    context.remember("further", further)
+    context.event("planned_further", fits=len(further), slower=round(slower, 2))
+    return further
+
+
+def _worth_trying(candidates: Sequence[Candidate], spec: TrainSpec) -> list[tuple[str, float]]:
+    """The best two learners that have options to vary, with their shares of the time."""
+    ordered = dict.fromkeys(candidate.learner for candidate in sorted(candidates, key=lambda tried: tried.loss))
+    tunable = [learner for learner in ordered if set(searches(learner)) - set(spec.options)]
+    return list(zip(tunable, TRIAL_SHARES, strict=False))
+
+
+class _Proposals:
+    """What each learner proposes, asked once, with the seconds of a short fit measured."""
+
+    def __init__(self, prepared: Prepared, spec: TrainSpec, context: Context):
+        self.prepared, self.spec, self.context = prepared, spec, context
+        self.candidates = _candidates(prepared, spec)
+        self._made: dict[str, dict[str, Any]] = {}
+
+    def entry(self, learner: type[Learner], budget_s: float) -> dict[str, Any]:
+        """{"learner", "config", "expected_s", "notes"} for one fit within this budget."""
+        if learner.name not in self._made:
+            self.context.stop_if_asked("planning")
+            options = self.spec.options
+            if self.spec.learner == "auto":  # an option is for the learners that have it
+                options = {name: value for name, value in options.items() if name in learner.Config.model_fields}
+            proposal = learner.propose(self.prepared, options, budget_s, self.context)
+            entry = {"learner": learner.name, "config": proposal.config, "expected_s": self._seconds(learner, proposal)}
+            self._made[learner.name] = entry | {"notes": proposal.notes}
+        return self._made[learner.name]
+
+    def _seconds(self, learner: type[Learner], proposal: Proposal) -> float:
+        """Seconds of one fit: a short one, which may be repeated often, is timed."""
+        if proposal.expected_s > TIMED_S:
+            return proposal.expected_s
+        started = time.monotonic()
+        learner(learner.Config(**proposal.config)).fit(self.prepared, self.context.silent())
+        return round(time.monotonic() - started, 3)
+
+
+def _inner_folds(lesson: Lesson, outer: int, proposals: _Proposals, left_s: float) -> int:
     """How many of the lesson's folds are used: as many as leave time for more than the first learner, at least one."""
     if len(lesson.folds) == 1:
         return 1
-    learner = _candidates(prepared, spec)[0][0]
-    options = {name: value for name, value in spec.options.items() if name in learner.Config.model_fields}
-    proposal = learner.propose(prepared, options, left_s / ((outer + 1) * 4), context)
-    one_s = _seconds_of(learner, proposal, prepared, context)
+    one_s = proposals.entry(proposals.candidates[0][0], left_s / ((outer + 1) * 4))["expected_s"]
     for count in INNER_FOLDS:
         if count <= len(lesson.folds) and one_s * (outer + 1) * (count + 1) <= FIRST_SHARE * left_s:
             return count
     return INNER_FOLDS[-1]
 
 
-def _fits(
-    prepared: Prepared, spec: TrainSpec, left_s: float, times: int, context: Context
-) -> tuple[list[dict[str, Any]], list[str]]:
+def _fits(proposals: _Proposals, left_s: float, times: int) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """The portfolio's proposals in order, as long as there is time for them, the first one always; and what there was no time for."""
-    fits, left_out = list[dict[str, Any]](), list[str]()
+    fits, left_out = list[dict[str, Any]](), list[dict[str, Any]]()
+    total = sum(share for _, share in proposals.candidates)
     used_s = 0.0
-    candidates = _candidates(prepared, spec)
-    total = sum(share for _, share in candidates)
-    for learner, share in candidates:
-        context.stop_if_asked("planning")
-        options = spec.options
-        if spec.learner == "auto":  # an option is for the learners that have it
-            options = {name: value for name, value in options.items() if name in learner.Config.model_fields}
-        proposal = learner.propose(prepared, options, left_s * share / total / times, context)
-        one_s = _seconds_of(learner, proposal, prepared, context) if times > 1 else proposal.expected_s
-        expected_s = one_s * times
-        if fits and used_s + expected_s > left_s:
-            left_out.append(learner.name)
+    for learner, share in proposals.candidates:
+        entry = proposals.entry(learner, left_s * share / total / times)
+        if fits and used_s + entry["expected_s"] * times > left_s:
+            left_out.append(entry)
             continue
-        used_s += expected_s
-        entry = {"learner": learner.name, "config": proposal.config, "expected_s": one_s}
-        fits.append(entry | {"notes": proposal.notes})
+        used_s += entry["expected_s"] * times
+        fits.append(entry)
     return fits, left_out
-
-
-def _seconds_of(learner: type[Learner], proposal: Proposal, prepared: Prepared, context: Context) -> float:
-    """Seconds of one fit: a short one that will be repeated is timed, since an error would be repeated with it."""
-    if proposal.expected_s > TIMED_S:
-        return proposal.expected_s
-    started = time.monotonic()
-    learner(learner.Config(**proposal.config)).fit(prepared, context.silent())
-    return round(time.monotonic() - started, 3)
-
-
-def _trials(
-    fits: list[dict[str, Any]],
-    prepared: Prepared,
-    spec: TrainSpec,
-    left_s: float,
-    times: int,
-    outer: int,
-    context: Context,
-) -> list[dict[str, Any]]:
-    """How many configs of which learners are tried in the time that is left."""
-    shares = {spec.learner: 1.0} if spec.learner != "auto" else TRIED[_inputs(prepared)]
-    if spec.recipe is not None or not shares:
-        return []
-    rest_s = left_s - sum(fit["expected_s"] for fit in fits) * times
-    planned = {fit["learner"]: fit["expected_s"] for fit in fits if fit["learner"] in shares}
-    total = sum(shares[name] for name in planned)
-    trials = []
-    for name, expected_s in planned.items():
-        share_s = TRIALS_FILL * rest_s * shares[name] / total
-        most = MOST_DRAWS if outer else MOST_TRIALS
-        count = min(most, int(share_s / max(expected_s * times, 0.02 * times)))
-        if count > 0 and rest_s > ENOUGH_TO_TRY_S and _tunable(name, spec):
-            trials.append({"learner": name, "count": count, "expected_s": expected_s})
-    return trials
-
-
-def _tunable(name: str, spec: TrainSpec) -> bool:
-    """Whether the learner has options that may be varied and that the person left open."""
-    from salus.study.tune import searches
-
-    return bool(set(searches(name)) - set(spec.options))
 
 
 def _inputs(prepared: Prepared) -> str:

@@ -30,6 +30,8 @@ def choice_facts(learned: Learned, plan: Mapping[str, Any]) -> dict[str, Any]:
             "gain": float(gains.mean()),
             "error": standard_error(gains, learned.lesson.held_groups),
         }
+    tried = {candidate.learner for candidate in candidates}
+    left_out = [entry["learner"] for entry in plan["left_out"]]
     members = [{"learner": candidate.learner, "weight": weight} for candidate, weight in choice.members]
     return {
         "tried": len(candidates),
@@ -39,7 +41,7 @@ def choice_facts(learned: Learned, plan: Mapping[str, Any]) -> dict[str, Any]:
         "members": members if len(members) > 1 else [],
         "gain": choice.gain,
         "error": choice.error,
-        "left_out": plan["left_out"],
+        "left_out": [name for name in left_out if name not in tried],
         "late_gain": _late_gain(candidates, learned),
     }
 
