@@ -11,12 +11,15 @@ from typing import Protocol
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from salus.core.nouns import Column, Finding, Role, Schema, Severity
-from salus.data.findings_columns import NumberCheck, PlainCheck, TextCheck
-from salus.data.findings_made import finding
+from salus.data.findings_columns import PlainCheck
+from salus.data.findings_made import FirstRows, finding, gathered
+from salus.data.findings_numbers import NumberCheck
 from salus.data.findings_pictures import PictureCheck
 from salus.data.findings_series import SeriesCheck
+from salus.data.findings_texts import TextCheck
 from salus.data.findings_training import find_for_training, overlapping_rows
 from salus.data.row_keys import RepeatFinder, row_keys
 from salus.data.sketches import FEWEST_KEYS, MOST_KEYS, shared
@@ -45,6 +48,8 @@ class Checker:
         max_keys = shared(len(schema.columns), FEWEST_KEYS, MOST_KEYS)
         self.checks = {column.name: _check_of(column, tick, max_keys) for column in schema.columns}
         self.repeats = RepeatFinder()
+        self.channels = [column.name for column in schema.columns if column.kind == "series"]
+        self.unequal = FirstRows()
         self.said = [c.name for c in schema.columns if c.role not in (Role.SPLIT, Role.IGNORE)]
         if any(column.kind == "image" for column in schema.columns):
             self.said = []  # pictures that repeat are found by themselves
@@ -61,6 +66,8 @@ class Checker:
         if self.said:
             rows = np.arange(self.rows, self.rows + table.num_rows)
             self.repeats.add(row_keys(table.select(self.said)), rows)
+        if len(self.channels) > 1:
+            self.unequal.add(self.rows + _unequal(table.select(self.channels)))
         self.rows += table.num_rows
         return broken
 
@@ -75,7 +82,17 @@ class Checker:
             code = "duplicate_rows" if repeats.one_in == 1 else "duplicate_rows_estimated"
             of = {"found": repeats.count, "expected": repeats.one_in}
             findings.append(finding(code, Severity.WARNING, (), repeats.rows, **of))
-        return findings
+        if self.unequal.count:
+            of = {"found": self.unequal.count}
+            findings.append(finding("unequal_channels", Severity.WARNING, self.channels, self.unequal.first, **of))
+        return gathered(findings)
+
+
+def _unequal(channels: pa.Table) -> np.ndarray:
+    """Rows whose channels differ in length; a missing channel has none."""
+    lengths = np.stack([pc.fill_null(pc.list_value_length(c), -1).to_numpy() for c in channels.columns], axis=1)
+    shortest = np.where(lengths < 0, lengths.max(axis=1, keepdims=True), lengths).min(axis=1)
+    return np.flatnonzero(shortest != lengths.max(axis=1))
 
 
 def _check_of(column: Column, tick: Callable[[], None], max_keys: int) -> ColumnCheck:
@@ -87,5 +104,6 @@ def _check_of(column: Column, tick: Callable[[], None], max_keys: int) -> Column
         return SeriesCheck(column.name)
     if column.kind == "number":
         return NumberCheck(column.name, max_keys)
-    check = TextCheck if column.kind in ("category", "text") else PlainCheck
-    return check(column.name, max_keys)
+    if column.kind in ("category", "text"):
+        return TextCheck(column.name, max_keys)
+    return PlainCheck(column.name, max_keys)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy as np
 from salus.core.nouns import Finding, Severity
 
 SHOWN_ROWS = 20
+MOST_ALIKE = 20  # findings of one code; a wide table has thousands of columns
 
 
 def finding(
@@ -40,3 +42,15 @@ class FirstRows:
         """`rows`: numbers in ascending order."""
         self.count += len(rows)
         self.first += [int(row) for row in rows[: SHOWN_ROWS - len(self.first)]]
+
+
+def gathered(findings: list[Finding]) -> list[Finding]:
+    """The first findings of each code, and how many more there are."""
+    seen: Counter[str] = Counter()
+    kept = []
+    for found in findings:
+        seen[found.code] += 1
+        if seen[found.code] <= MOST_ALIKE:
+            kept.append(found)
+    more = {code: count - MOST_ALIKE for code, count in seen.items() if count > MOST_ALIKE}
+    return kept + [finding("more_alike", Severity.INFO, where=code, found=count) for code, count in more.items()]

@@ -1,0 +1,138 @@
+"""What a measured quantity can be, by the name of its column: physical limits, and units that are mixed up.
+
+Knows names and numbers; does not know tables.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+import numpy as np
+
+from salus.data.names import words_of
+
+FAHRENHEIT = (1.8, 32.0)
+FEWEST_OF_A_UNIT = 5  # values, and
+LEAST_OF_A_UNIT = 0.01  # of all
+OVERLAP = 0.5  # the valley between two units is at most so deep a share of the lower peak
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """low, high: what can be. zero_is_missing: whether 0 cannot be. ratios: of the units in use, with their names."""
+
+    name: str
+    low: float
+    high: float
+    zero_is_missing: bool = False
+    ratios: tuple[tuple[float, str], ...] = ()
+
+
+HUNDREDFOLD = ((100.0, "m, cm"), (2.54, "inch, cm"))
+PRESSURE = Quantity("blood pressure", 20, 300, True, ((7.50062, "kPa, mmHg"),))
+AGE = Quantity("age", 0, 120)
+RATE = Quantity("heart rate", 20, 260, True, ((60.0, "Hz, 1/min"),))
+HEIGHT = Quantity("height", 0.2, 280, True, HUNDREDFOLD)
+WEIGHT = Quantity("weight", 0.2, 650, True, ((2.20462, "kg, lb"), (1000.0, "kg, g")))
+BMI = Quantity("body mass index", 5, 150, True)
+GLUCOSE = Quantity("glucose", 0.5, 3000, True, ((18.016, "mmol/L, mg/dL"),))
+CHOLESTEROL = Quantity("cholesterol", 0.5, 2500, True, ((38.67, "mmol/L, mg/dL"),))
+CREATININE = Quantity("creatinine", 0.05, 4000, True, ((88.42, "mg/dL, umol/L"),))
+WARMTH = Quantity("body temperature", 20, 115, True)
+SATURATION = Quantity("oxygen saturation", 0, 100, True, ((100.0, "share, %"),))
+PERCENT = Quantity("percentage", 0, 100, False, ((100.0, "share, %"),))
+BREATHS = Quantity("breaths a minute", 1, 120, True)
+DISTANCE = Quantity("distance", 0, np.inf, False, ((1.609344, "mile, km"), (1000.0, "km, m")))
+DURATION = Quantity("duration", 0, np.inf, False, ((60.0, "min, s"),))
+COUNT = Quantity("count", 0, np.inf)
+QUANTITIES = (  # the first whose pattern fits the words of the name, joined by blanks
+    (r"\b(sbp|dbp|systolic|diastolic|bp|ap hi|ap lo|trestbps|blood ?pressure)\b", PRESSURE),
+    (r"\bage\b(?!.* (group|class|band|range))", AGE),
+    (r"\b(heart ?rate|hr|bpm|pulse|thalach)\b", RATE),
+    (r"\b(resp(iratory|iration)? rate|breath(ing)? rate)\b", BREATHS),
+    (r"^(body |patient |person )?(height|stature)( cm| m| in)?$", HEIGHT),
+    (r"^(body |patient |person )?(weight|mass)( kg| lbs?| g)?$", WEIGHT),
+    (r"\b(bmi|body mass index)\b", BMI),
+    (r"\b(glucose|blood sugar)\b", GLUCOSE),
+    (r"\b(cholesterol|chol|ldl|hdl)\b", CHOLESTEROL),
+    (r"\bcreatinine\b", CREATININE),
+    (r"\bbody temp(erature)?\b|^(temp(erature)? )?(celsius|fever)$", WARMTH),
+    (r"\b(spo2|sao2|oxygen saturation|saturation)\b", SATURATION),
+    (r"\b(percent|percentage|pct)\b(?!.*(change|diff|growth))(?<!change percent)", PERCENT),
+    (r"\bdistances?\b|\b(km|miles)\b", DISTANCE),
+    (r"\bdurations?\b|\b(minutes|seconds|hours)\b", DURATION),
+    (r"\b(steps|calories|kcal|visits|reps|repetitions|count|dose)\b(?!.*(change|diff|balance))", COUNT),
+)
+_PATTERNS = tuple((re.compile(pattern), quantity) for pattern, quantity in QUANTITIES)
+
+
+def quantity_of(name: str) -> Quantity | None:
+    """The quantity that a column measures, as far as its name says."""
+    words = " ".join(words_of(name))
+    return next((quantity for pattern, quantity in _PATTERNS if pattern.search(words)), None)
+
+
+def mixed_units(values: np.ndarray, quantity: Quantity) -> tuple[str, np.ndarray] | None:
+    """The two units that values (N,) seem to be in, and a mask of the rarer unit; None when they are in one."""
+    positive = np.isfinite(values) & (values > 0)
+    if quantity is WARMTH:
+        return _two_temperatures(values, positive)
+    for ratio, names in quantity.ratios:
+        higher = split_by_ratio(values[positive], ratio)
+        if higher is not None:
+            mask = np.zeros(len(values), dtype=bool)
+            mask[positive] = higher if higher.mean() <= 0.5 else ~higher
+            return names, mask
+    return None
+
+
+def split_by_ratio(values: np.ndarray, ratio: float) -> np.ndarray | None:
+    """Which of positive values (N,) are those of the unit `ratio` times as fine, when there are two of one shape.
+
+    Two normal curves over the logarithm, `log(ratio)` apart with one width, are fitted by expectation maximisation (Dempster,
+    Laird and Rubin 1977) and must leave a valley between them and lie where the fit without a given distance puts them.
+    """
+    if len(values) < 4 * FEWEST_OF_A_UNIT:
+        return None
+    logs, apart = np.log(values), float(np.log(ratio))
+    if np.quantile(logs, 0.995) - np.quantile(logs, 0.005) < 0.7 * apart:
+        return None
+    for start in (logs.min(), float(np.median(logs)), float(np.median(logs)) - apart):
+        higher = _fitted(logs, start, apart)
+        if higher is not None:
+            return higher
+    return None
+
+
+def _fitted(logs: np.ndarray, low: float, apart: float) -> np.ndarray | None:
+    share, width = 0.3, apart / 4
+    for _ in range(60):
+        near = np.exp(-0.5 * ((logs - low) / width) ** 2) * (1 - share)
+        far = np.exp(-0.5 * ((logs - low - apart) / width) ** 2) * share
+        weight = far / np.maximum(near + far, 1e-300)
+        share = float(np.clip(weight.mean(), 1e-4, 1 - 1e-4))
+        low = float((logs - weight * apart).mean())
+        width = max(float(np.sqrt(((logs - low - weight * apart) ** 2).mean())), apart / 1000)
+    higher = weight > 0.5
+    count = min(int(higher.sum()), int((~higher).sum()))
+    if count < max(FEWEST_OF_A_UNIT, LEAST_OF_A_UNIT * len(logs)) or width > apart / 3.3:
+        return None
+    found = float(np.median(logs[higher]) - np.median(logs[~higher]))
+    if abs(found - apart) > max(0.05 * apart, 3 * width / np.sqrt(count)):
+        return None
+    middle = np.abs(logs - low - apart / 2) < apart / 8
+    edges = [np.abs(logs - peak) < apart / 8 for peak in (low, low + apart)]
+    return higher if middle.sum() <= OVERLAP * min(edge.sum() for edge in edges) else None
+
+
+def _two_temperatures(values: np.ndarray, positive: np.ndarray) -> tuple[str, np.ndarray] | None:
+    """Body temperatures in degrees Celsius and Fahrenheit."""
+    celsius = positive & (values >= 30) & (values <= 45)
+    fahrenheit = (
+        positive & (values >= 30 * FAHRENHEIT[0] + FAHRENHEIT[1]) & (values <= 45 * FAHRENHEIT[0] + FAHRENHEIT[1])
+    )
+    fewest = max(FEWEST_OF_A_UNIT, LEAST_OF_A_UNIT * positive.sum())
+    if min(celsius.sum(), fahrenheit.sum()) < fewest:
+        return None
+    return "°C, °F", fahrenheit if fahrenheit.sum() <= celsius.sum() else celsius
