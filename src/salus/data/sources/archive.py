@@ -30,6 +30,18 @@ MAX_BYTES = 2**36
 MAX_HEADER_BYTES = 2**22  # of a tar between two files
 MIN_FREE_BYTES = 2**30  # left on the disk
 COPY_BYTES = 2**20
+BROKEN = (  # what the standard library raises for bytes that are no archive, for a password or for a packing that it does not know
+    zipfile.BadZipFile,
+    tarfile.TarError,
+    gzip.BadGzipFile,
+    zlib.error,
+    struct.error,
+    EOFError,
+    NotImplementedError,
+    RuntimeError,
+    ValueError,
+    OverflowError,
+)
 OVERLOOKED = ("__MACOSX", ".DS_Store", "Thumbs.db")
 ARCHIVES = (b"PK\x03\x04", b"PK\x05\x06", b"Rar!", b"7z\xbc\xaf\x27\x1c", b"BZh", b"\xfd7zXZ\x00")
 END_OF_ZIP, END_OF_ZIP64, PLACE_OF_ZIP64 = b"PK\x05\x06", b"PK\x06\x06", b"PK\x06\x07"
@@ -64,9 +76,9 @@ def _unpack(archive: Path, folder: Path, wanted: Collection[str]) -> None:
                 continue
             if not wanted or any(name == one or name.startswith(one.rstrip("/") + "/") for one in wanted):
                 _write(folder, name, stream, counted, archive)
-    except (zipfile.BadZipFile, tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile, struct.error) as error:
-        raise SalusError("archive_malformed", where=archive.name, found=str(error)[:120]) from None
-    except (NotImplementedError, RuntimeError) as error:  # a packing method or a password
+    except SalusError:
+        raise
+    except BROKEN as error:
         raise SalusError("archive_malformed", where=archive.name, found=str(error)[:120]) from None
 
 

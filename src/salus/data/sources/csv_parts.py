@@ -19,7 +19,9 @@ from salus.data.sources.base import Read
 from salus.data.sources.csv_table import (
     DECIMAL_COMMA,
     EXTRA,
+    FALSE,
     THOUSANDS,
+    TRUE,
     Layout,
     NamedErrors,
     check_empty,
@@ -29,7 +31,7 @@ from salus.data.sources.csv_table import (
 
 WHOLE, NUMBER, TRUTH, COMMA, THOUSAND = "whole", "number", "truth", "comma", "thousand"
 BLOCK_BYTES = 2**21  # more than a line may have; pyarrow reads 32 of them ahead
-TRUTHS = pa.array(["true", "True", "TRUE", "false", "False", "FALSE"])
+TRUTHS = pa.array([*TRUE, *FALSE])
 TYPES = {WHOLE: pa.int64(), NUMBER: pa.float64(), TRUTH: pa.bool_()}
 
 

@@ -28,11 +28,10 @@ SUFFIXES = (".csv", ".tsv", ".txt", ".data", ".dat")
 IN_MEMORY_BYTES = 2**26  # of text; more is read in parts
 EXTRA = "\0extra"  # a nameless last field
 MISSING = ["", "NA", "N/A", "NaN", "nan", "null", "NULL", "None", "?"]
+TRUE, FALSE = ["true", "True", "TRUE"], ["false", "False", "FALSE"]  # 0 and 1 are numbers
 DECIMAL_COMMA = r"^\s*[+-]?\d+(,\d+)?\s*$"
 THOUSANDS = r"^\s*[+-]?\d{1,3}(,\d{3})?\s*$"  # 1,234 may be either: such a column stays text
-LOOSE_QUOTE = re.compile(
-    rb'(?:^|\t)"(?:[^"\t\n]|"")*(?:[\t\n]|"[^"\t\r\n])', re.MULTILINE
-)  # opens a field, closes none
+LOOSE_QUOTE = re.compile(rb'(?:^|\t)"(?:[^"\n]|"")*(?:\n|"[^"\t\r\n])', re.MULTILINE)  # opens a field, closes none
 
 
 @dataclass(frozen=True)
@@ -140,6 +139,8 @@ def options(layout: Layout, ragged: pacsv.InvalidRowHandler, types: dict[str, pa
         ),
         "convert_options": pacsv.ConvertOptions(
             null_values=[*MISSING, *layout.missing],
+            true_values=TRUE,
+            false_values=FALSE,
             strings_can_be_null=True,
             quoted_strings_can_be_null=False,
             column_types=types,
