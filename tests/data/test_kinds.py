@@ -192,12 +192,14 @@ def test_windows_cover_a_recording_and_never_more() -> None:
     assert starts(1000, window, stride)[-1] + window <= 1000
     assert len(starts(10**6, window, stride)) == MAX_WINDOWS
     assert choose_window([140, 140]) == (140, 140)
+    assert choose_window([1, *[900] * 50]) == (256, 128)
+    assert choose_window([]) == (1, 1) and choose_window([3, 1, 2]) == (3, 1)
 
 
 def test_gaps_are_filled_with_what_was_there_before() -> None:
     assert fill(np.array([np.nan, 1, np.nan, 3])).tolist() == [1, 1, 1, 3]
     assert fill(np.array([np.nan, np.nan])).tolist() == [0, 0]
-    assert cut(np.array([1.0, 2.0]), 4, 2).tolist() == [[1, 2, 2, 2]]
+    assert cut(np.array([1.0, 2.0]), 4, starts(2, 4, 2)).tolist() == [[1, 2, 2, 2]]
 
 
 def test_channels_of_unequal_length_are_refused() -> None:
@@ -207,3 +209,36 @@ def test_channels_of_unequal_length_are_refused() -> None:
     with pytest.raises(SalusError) as caught:
         kind.join(encoded, {"ax": state, "ay": state})
     assert caught.value.code == "series_unequal"
+
+
+def test_windows_are_as_long_as_a_person_says() -> None:
+    kind, traces = kind_named("series"), [np.ones(300, dtype=np.float32), np.ones(500, dtype=np.float32)]
+    said = {"rate_hz": 50.0, "window_s": 2.0}
+    assert kind.fit(traces, said) | {"window_steps": 100, "stride_steps": 50} == kind.fit(traces, said)
+    assert kind.fit(traces, said | {"stride_s": 0.5})["stride_steps"] == 25
+    assert kind.fit(traces, said | {"window_s": 3600})["window_steps"] == 500
+    with pytest.raises(SalusError) as caught:
+        kind.fit(traces, {"window_s": 2.0})
+    assert caught.value.code == "series_rate_missing"
+
+
+def test_a_channel_that_is_missing_somewhere_does_not_change_the_windows() -> None:
+    kind = kind_named("series")
+    values = {"ax": [np.ones(9, dtype=np.float32), np.ones(400, dtype=np.float32)]}
+    values["ay"] = [None, values["ax"][1] * 2]
+    states = {name: kind.fit(column, {}) for name, column in values.items()}
+    feeds = kind.join({name: kind.encode(column, states[name]) for name, column in values.items()}, states)
+    windows = feeds["series_rows"] > 0
+    assert feeds["series"].shape[1] == 2 and windows.sum(axis=0).tolist() == [1] * windows.shape[1]
+    assert not feeds["series"][windows[0], 1].any() and (feeds["series"][windows[1], 1] == 2).all()
+
+
+def test_many_recordings_share_the_windows_that_fit_into_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    kind, traces = kind_named("series"), [np.zeros(4000, dtype=np.float32)] * 40
+    monkeypatch.setattr("salus.data.kinds.series.WANTED_PAIRS", 40 * 40 * 3)
+    state = kind.fit(traces, {})
+    assert kind.join({"a": kind.encode(traces, state)}, {"a": state})["series_rows"].shape == (40, 120)
+    monkeypatch.setattr("salus.data.kinds.series.MOST_PAIRS", 1000)
+    with pytest.raises(SalusError) as caught:
+        kind.join({"a": kind.encode(traces, state)}, {"a": state})
+    assert caught.value.code == "series_too_many_windows"

@@ -1,4 +1,4 @@
-"""Recordings: a list of numbers a row and channel, cut into windows of one length.
+"""Recordings: a list of numbers a row and channel, cut into windows of one length, as a person said in seconds or as fits them.
 
 All series columns of a row are channels of one recording, so they have one length.
 """
@@ -12,9 +12,11 @@ import numpy as np
 
 from salus.core.errors import SalusError
 from salus.data.kinds.base import Arrays, Kind, State, Values
-from salus.data.windows import choose_window, cut, starts
+from salus.data.windows import MAX_WINDOWS, cut, starts, window_steps
 
 MAX_STEPS = 5_000_000
+WANTED_PAIRS = 2**27  # of rows and windows, whose matrix averages windows into rows; many rows have fewer windows each
+MOST_PAIRS = 2**29  # 2 GiB of float32
 
 
 class Series(Kind):
@@ -48,30 +50,41 @@ class Series(Kind):
 
     def fit(self, values: Values, options: Mapping[str, Any]) -> State:
         present = [value for value in values if value is not None]
-        window, stride = choose_window([len(value) for value in present])
+        window, stride = window_steps([len(value) for value in present], options)
         finite = np.concatenate([value[np.isfinite(value)] for value in present]) if present else np.zeros(0)
         spread = (float(finite.mean()), float(finite.std())) if len(finite) else (0.0, 1.0)
-        return {"window_steps": window, "stride_steps": stride, "mean": spread[0], "deviation": spread[1]}
+        most = max(1, min(MAX_WINDOWS, WANTED_PAIRS // max(1, len(values) ** 2)))
+        state = {"window_steps": window, "stride_steps": stride, "most_windows": most}
+        return state | {"mean": spread[0], "deviation": spread[1]}
 
     def encode(self, values: Values, state: State) -> Arrays:
-        window, stride = state["window_steps"], state["stride_steps"]
-        empty = np.zeros(1, dtype=np.float32)
         lengths = np.array([-1 if value is None else len(value) for value in values], dtype=np.int64)
-        recordings = [empty if value is None else value for value in values]
-        windows = [cut(recording, window, stride) for recording in recordings]
-        return {"windows": np.concatenate(windows), "lengths": lengths}
+        present = [np.asarray(value, dtype=np.float32) for value in values if value is not None]
+        return {"samples": np.concatenate([np.zeros(0, dtype=np.float32), *present]), "lengths": lengths}
 
     def join(self, encoded: Mapping[str, Arrays], states: Mapping[str, State]) -> Arrays:
-        first = next(iter(states.values()))
+        # Channels lie side by side, so they share the window of the one with the shortest: a missing channel changes nothing.
+        first = min(states.values(), key=lambda state: int(state["window_steps"]))
         window, stride = first["window_steps"], first["stride_steps"]
+        most = first.get("most_windows", MAX_WINDOWS)
         lengths = np.stack([arrays["lengths"] for arrays in encoded.values()], axis=1)
-        longest = lengths.max(axis=1)
-        for row, of_row in enumerate(lengths):
-            if len({length for length in of_row if length >= 0}) > 1:
-                raise SalusError("series_unequal", where=f"recording {row}", found=", ".join(map(str, of_row)))
-        counts = np.array([len(starts(max(1, length), window, stride)) for length in longest], dtype=np.int64)
-        channels = [_aligned(a["windows"], a["lengths"], counts, window, stride) for a in encoded.values()]
-        return {"series": np.stack(channels, axis=1), "series_rows": _averaging(counts)}
+        longest = np.maximum(lengths.max(axis=1), 1)
+        for row in np.flatnonzero(np.any((lengths >= 0) & (lengths != longest[:, None]), axis=1)):
+            raise SalusError("series_unequal", where=f"recording {row}", found=", ".join(map(str, lengths[row])))
+        begins = {length: starts(length, window, stride, most) for length in np.unique(longest).tolist()}
+        counts = np.array([len(begins[length]) for length in longest.tolist()], dtype=np.int64)
+        pairs = len(counts) * int(counts.sum())
+        if pairs > MOST_PAIRS:
+            raise SalusError("series_too_many_windows", where="the recordings", expected=MOST_PAIRS, found=pairs)
+        windows_WCT = np.zeros((int(counts.sum()), len(encoded), window), dtype=np.float32)
+        for channel, arrays in enumerate(encoded.values()):
+            ends, at = np.cumsum(np.maximum(arrays["lengths"], 0)), 0
+            for length, end, own, count in zip(arrays["lengths"], ends, longest.tolist(), counts, strict=True):
+                if length > 0:
+                    samples = arrays["samples"][end - length : end]
+                    windows_WCT[at : at + count, channel] = cut(samples, window, begins[own])
+                at += count
+        return {"series": windows_WCT, "series_rows": _averaging(counts)}
 
     def json_schema(self, state: State) -> dict[str, Any]:
         return {"type": ["array", "null"], "items": {"type": ["number", "null"]}, "minItems": 1}
@@ -94,15 +107,3 @@ def _averaging(counts: np.ndarray) -> np.ndarray:
     for row, (count, stop) in enumerate(zip(counts, end, strict=True)):
         matrix[row, stop - count : stop] = 1.0 / count
     return matrix
-
-
-def _aligned(windows: np.ndarray, lengths: np.ndarray, counts: np.ndarray, window: int, stride: int) -> np.ndarray:
-    """Zeros where a channel is missing, so that all channels have the windows of the whole recording."""
-    if not np.any(lengths < 0):
-        return windows
-    pieces, at = [], 0
-    for length, count in zip(lengths, counts, strict=True):
-        own = len(starts(max(1, length), window, stride)) if length >= 0 else 1
-        pieces.append(windows[at : at + own] if length >= 0 else np.zeros((count, window), dtype=np.float32))
-        at += own
-    return np.concatenate(pieces)
