@@ -36,6 +36,14 @@ from salus.data.version import DataVersion
 
 def add(path: Path, spec: DataSpec, output: Path, context: Context) -> DataVersion:
     """Reads `path` (a file, a folder, or 'sklearn:NAME') and publishes the version at the folder `output`."""
+    with full_disk_named(output.parent):
+        _publish(path, spec, output, context)
+    version = DataVersion.open_folder(output)
+    context.event("added", version=version.hash, rows=version.rows)
+    return version
+
+
+def _publish(path: Path, spec: DataSpec, output: Path, context: Context) -> None:
     read = read_data(path, spec)
     context.event("reading", source=read.facts["format"])
     said: list[Finding] = []
@@ -44,15 +52,11 @@ def add(path: Path, spec: DataSpec, output: Path, context: Context) -> DataVersi
     schema, found = recognise(sliced(read.parts()), spec, read.kinds, lambda rows: _told(context, "recognising", rows))
     temporary = output.with_name(f".{output.name}.{secrets.token_hex(6)}")
     try:
-        with full_disk_named(output.parent):
-            _write(temporary, read, schema, [*said, *found], context)
-            publish_folder(temporary, output)
+        _write(temporary, read, schema, [*said, *found], context)
+        publish_folder(temporary, output)
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
         raise
-    version = DataVersion.open_folder(output)
-    context.event("added", version=version.hash, rows=version.rows)
-    return version
 
 
 def _told(context: Context, doing: str, rows: int) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from salus.core.disk import full_disk_named
 from salus.core.errors import SalusError
 from salus.core.specs import DataSpec, checked
 from salus.data.add import add as add_data
@@ -25,13 +26,15 @@ def add(job: dict[str, Any], place: Workplace) -> dict[str, Any]:
     upload, output = place.folder / "upload", place.folder / "version"
     for leftover in (upload, output):
         shutil.rmtree(leftover, ignore_errors=True)
-    source = Path(job["builtin"]) if job.get("builtin") else lay_out(job["upload"], upload)
-    place.context.event("reading", files=len(job.get("upload") or ()))
-    version = add_data(source, spec, output, place.context)
-    place.context.stop_if_asked("add")
-    place.context.event("storing", rows=version.rows)
+    with full_disk_named(place.folder):
+        source = Path(job["builtin"]) if job.get("builtin") else lay_out(job["upload"], upload)
+        place.context.event("reading", files=len(job.get("upload") or ()))
+        version = add_data(source, spec, output, place.context)
+        place.context.stop_if_asked("add")
+        place.context.event("storing", rows=version.rows)
+        tree = put_folder(place.blobs, output, place.context)
     return {
-        "tree": put_folder(place.blobs, output, place.context),
+        "tree": tree,
         "rows": version.rows,
         "schema": version.schema.model_dump(mode="json"),
         "findings": [finding.model_dump(mode="json") for finding in version.findings],
