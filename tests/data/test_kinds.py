@@ -15,10 +15,12 @@ from PIL import Image as Pillow
 from PIL import ImageOps
 
 from salus.core.errors import SalusError
+from salus.core.nouns import Column
 from salus.data.kinds import kind_named
 from salus.data.kinds.base import Kind
 from salus.data.kinds.image import decode, picture_shape
 from salus.data.windows import MAX_WINDOWS, choose_window, cut, fill, starts
+from salus.inference.plans import NumberPlan
 from salus.testing.kind import KindContract
 
 
@@ -242,3 +244,17 @@ def test_many_recordings_share_the_windows_that_fit_into_memory(monkeypatch: pyt
     with pytest.raises(SalusError) as caught:
         kind.join({"a": kind.encode(traces, state)}, {"a": state})
     assert caught.value.code == "series_too_many_windows"
+
+
+def test_epoch_seconds_stay_apart() -> None:
+    kind = kind_named("number")
+    seconds = np.array([1_700_000_000.0, 1_700_000_001.0, 1_700_009_000.0, np.nan])
+    state = kind.fit(seconds, {})
+    column = kind.encode(seconds, state)["column"]
+    assert len(np.unique(column[:3])) == 3 and np.isnan(column[3])
+    assert (
+        NumberPlan([Column(name="t", kind="number", state=state)]).encode({"t": seconds})[:3, 0].tolist()
+        == column[:3].tolist()
+    )
+    plain = kind.fit(np.array([0.0, 5e6]), {})
+    assert kind.encode(np.array([7.0]), plain)["column"][0] == 7

@@ -24,6 +24,8 @@ class NumberPlan:
 
     def __init__(self, columns: Sequence[Column]) -> None:
         self.names = [column.name for column in columns]
+        self._offsets_N1 = np.array([[(column.state or {}).get("offset", 0.0)] for column in columns])
+        self._moved = bool(self._offsets_N1.any())
 
     def read(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, Values] | None:
         """Values by column; None when something in them needs a closer look. KeyError for a missing column."""
@@ -47,6 +49,8 @@ class NumberPlan:
         """`numbers` float32 (B, N)."""
         columns = [values[name] for name in self.names]
         joined_NB = np.concatenate(columns).reshape(len(columns), -1)
+        if self._moved:
+            joined_NB = joined_NB - self._offsets_N1
         with np.errstate(over="ignore"):
             numbers_BN = np.ascontiguousarray(joined_NB.T, dtype=np.float32)
         numbers_BN[~np.isfinite(numbers_BN)] = np.nan

@@ -1,4 +1,8 @@
-"""Numbers: measurements, counts, ages. Missing is NaN; scaling and imputing are in the graph."""
+"""Numbers: measurements, counts, ages. Missing is NaN; scaling and imputing are in the graph.
+
+Numbers that are large beside their differences (epoch seconds, long counters) are counted from a number near them, in float64:
+float32 would make one of many.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +16,7 @@ from salus.core.errors import SalusError
 from salus.data.kinds.base import Arrays, Kind, State, Values
 
 FLOAT32_MAX = float(np.finfo(np.float32).max)
+LARGE, FEW_TIMES = 1e6, 32  # this large, and this many times larger than the range: counted from the lowest
 
 
 class Number(Kind):
@@ -47,16 +52,19 @@ class Number(Kind):
         array = np.asarray(values, dtype=np.float64)
         finite = array[np.isfinite(array)]
         if not len(finite):
-            return {"low": 0.0, "high": 0.0, "integer": False, "missing": True}
+            return {"low": 0.0, "high": 0.0, "offset": 0.0, "integer": False, "missing": True}
+        low, high = float(finite.min()), float(finite.max())
+        size = max(abs(low), abs(high))
         return {
-            "low": float(finite.min()),
-            "high": float(finite.max()),
+            "low": low,
+            "high": high,
+            "offset": float(np.floor(low)) if size > LARGE and size > FEW_TIMES * (high - low) else 0.0,
             "integer": bool(np.all(finite == np.round(finite))),
             "missing": bool(len(finite) < len(array)),
         }
 
     def encode(self, values: Values, state: State) -> Arrays:
-        array = np.asarray(values, dtype=np.float64)
+        array = np.asarray(values, dtype=np.float64) - state.get("offset", 0.0)
         with np.errstate(over="ignore"):
             column = array.astype(np.float32)
         column[~np.isfinite(column)] = np.nan
