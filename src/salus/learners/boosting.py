@@ -20,7 +20,7 @@ from salus.core.context import Context
 from salus.core.durable import write_file
 from salus.core.errors import SalusError
 from salus.learners.base import Fitted, Learner, LearnerConfig, Prepared, Proposal, searched, searched_among
-from salus.learners.folds import tabled
+from salus.learners.folds import learnable
 from salus.learners.front import Front
 from salus.learners.graphs import MAX_GRAPH_BYTES
 from salus.learners.options import config_from, derived
@@ -122,7 +122,7 @@ class Boosting(Learner):
     def fit(self, prepared: Prepared, context: Context) -> Fitted:
         train, validation = prepared.train, prepared.validation
         front = Front.fit(prepared)
-        codes = TableCodes.fit(front, tabled(front, train), prepared, self.config.single_levels)
+        codes = TableCodes.fit(front, learnable(front, prepared), prepared, self.config.single_levels)
         tables = (codes.train_table, codes.table(validation.feeds))
         means, deviations = np.zeros(1), np.ones(1)
         targets = [(train.target, validation.target)]

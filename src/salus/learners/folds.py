@@ -42,6 +42,11 @@ def tabled(front: Front, part: Part) -> Part:
     return replace(part, feeds=front.feeds(part.feeds))
 
 
+def learnable(front: Front, prepared: Prepared) -> Part:
+    """The train rows with what `front`, fitted on them, makes of their feeds to learn from."""
+    return replace(prepared.train, feeds=front.learning(prepared.train))
+
+
 def some_rows(part: Part, limit: int, seed: int) -> Part:
     """The part, or `limit` of its rows drawn by the seed; only for feeds whose axis 0 is rows, as those of `tabled`."""
     return (

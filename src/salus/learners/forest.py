@@ -20,7 +20,7 @@ from salus.core.context import Context
 from salus.core.durable import write_file
 from salus.core.errors import SalusError
 from salus.learners.base import Fitted, Learner, LearnerConfig, Part, Prepared, Proposal, searched, searched_among
-from salus.learners.folds import tabled
+from salus.learners.folds import learnable
 from salus.learners.front import Front
 from salus.learners.graphs import MAX_GRAPH_BYTES, GraphBuilder
 from salus.learners.options import config_from, derived
@@ -108,7 +108,7 @@ class Forest(Learner):
         if prepared.classification and len(np.unique(prepared.train.target)) < 2:
             raise SalusError("learner_one_class", where="the forest", found=1)
         front = Front.fit(prepared)
-        part = tabled(front, prepared.train)
+        part = learnable(front, prepared)
         codes = TableCodes.fit(front, part, prepared)
         table = growable(codes.train_table)
         means, deviations = np.zeros(1), np.ones(1)

@@ -21,7 +21,7 @@ from salus.core.context import Context
 from salus.core.durable import write_file
 from salus.core.errors import SalusError
 from salus.learners.base import Fitted, Learner, LearnerConfig, Part, Prepared, Proposal, searched
-from salus.learners.folds import FOLDS, few, few_threads, folded, held_out, loss_of, some_rows, tabled
+from salus.learners.folds import FOLDS, few, few_threads, folded, held_out, learnable, loss_of, some_rows, tabled
 from salus.learners.front import Front
 from salus.learners.graphs import GraphBuilder
 from salus.learners.options import config_from, derived
@@ -135,7 +135,7 @@ class Linear(Learner):
         if prepared.classification and len(np.unique(prepared.train.target)) < 2:
             raise SalusError("learner_one_class", where="the linear model", found=1)
         front = Front.fit(prepared)
-        part = some_rows(tabled(front, prepared.train), self.config.max_rows, prepared.seed)
+        part = some_rows(learnable(front, prepared), self.config.max_rows, prepared.seed)
         checked = tabled(front, prepared.validation)
         width = Tabular.fit(part.feeds, prepared.schema).width
         with few_threads(len(part) * width**2, prepared.threads):

@@ -23,7 +23,7 @@ from salus.core.context import Context
 from salus.core.durable import write_file
 from salus.core.errors import SalusError
 from salus.learners.base import Fitted, Learner, LearnerConfig, Part, Prepared, Proposal, searched
-from salus.learners.folds import few, some_rows, tabled
+from salus.learners.folds import few, learnable, some_rows, tabled
 from salus.learners.front import Front
 from salus.learners.graphs import GraphBuilder
 from salus.learners.networks.table import TableNetwork
@@ -189,7 +189,7 @@ class Mlp(Learner):
         if prepared.classification and len(np.unique(prepared.train.target)) < 2:
             raise SalusError("learner_one_class", where="the networks", found=1)
         config, front = self.config, Front.fit(prepared)
-        part = some_rows(tabled(front, prepared.train), config.max_rows, prepared.seed)
+        part = some_rows(learnable(front, prepared), config.max_rows, prepared.seed)
         inputs = Inputs.fit(part, prepared, config.bins)
         means, deviations = np.zeros(1), np.ones(1)
         if not prepared.classification:

@@ -20,7 +20,7 @@ from salus.core.context import Context
 from salus.core.durable import write_file
 from salus.core.errors import SalusError
 from salus.learners.base import Fitted, Learner, LearnerConfig, Prepared, Proposal, searched
-from salus.learners.folds import few, few_threads, folded, held_out, some_rows, tabled, tempered_loss
+from salus.learners.folds import few, few_threads, folded, held_out, learnable, some_rows, tabled, tempered_loss
 from salus.learners.front import Front
 from salus.learners.graphs import GraphBuilder
 from salus.learners.options import config_from, derived
@@ -174,7 +174,7 @@ class Svm(Learner):
         if prepared.classification and len(np.unique(prepared.train.target)) < 2:
             raise SalusError("learner_one_class", where="the support vector machine", found=1)
         front = Front.fit(prepared)
-        part = some_rows(tabled(front, prepared.train), self.config.max_rows, prepared.seed)
+        part = some_rows(learnable(front, prepared), self.config.max_rows, prepared.seed)
         tabular = Tabular.fit(part.feeds, prepared.schema)
         matrix = tabular.matrix(part.feeds, len(part)).astype(np.float64)
         if folded(prepared):

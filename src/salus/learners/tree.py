@@ -18,7 +18,7 @@ from salus.core.context import Context
 from salus.core.durable import write_file
 from salus.core.errors import SalusError
 from salus.learners.base import Fitted, Learner, LearnerConfig, Part, Prepared, Proposal, searched
-from salus.learners.folds import FOLDS, few, folded, held_out, some_rows, tabled, tempered_loss
+from salus.learners.folds import FOLDS, few, folded, held_out, learnable, some_rows, tempered_loss
 from salus.learners.front import Front
 from salus.learners.graphs import GraphBuilder
 from salus.learners.options import config_from, derived
@@ -88,7 +88,7 @@ class DecisionTree(Learner):
         if prepared.classification and len(np.unique(prepared.train.target)) < 2:
             raise SalusError("learner_one_class", where="the decision tree", found=1)
         front = Front.fit(prepared)
-        part = some_rows(tabled(front, prepared.train), self.config.max_rows, prepared.seed)
+        part = some_rows(learnable(front, prepared), self.config.max_rows, prepared.seed)
         codes = TableCodes.fit(front, part, prepared)
         losses = {
             leaves: self._loss(leaves, codes, part, prepared, context) for leaves in _sizes(self.config.max_leaves)
