@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import io
 import stat
@@ -174,7 +175,7 @@ def test_archives_in_archives_are_refused(tmp_path: Path, method: int) -> None:
 
 
 def test_bombs_are_refused_soon(tmp_path: Path, own_temporary_folder: Path) -> None:
-    content = b"1,2,3,4\n" * 2**24
+    content = bytes(2**20 * 80)
     for made in (zipped(tmp_path / "d.zip", {"rows.csv": content}), tarred(tmp_path / "d.tgz", {"rows.csv": content})):
         began = time.perf_counter()
         assert refused(made).code == "archive_too_large"
@@ -227,7 +228,5 @@ def test_broken_archives_are_errors_of_ours(
     content = bytearray(made.read_bytes())
     content[place % len(content)] = value
     made.write_bytes(content[: len(content) - cut % len(content)] if cut % 3 == 0 else content)
-    try:
+    with contextlib.suppress(SalusError):
         read(f"{made}#rows.csv").table  # noqa: B018
-    except SalusError:
-        pass

@@ -172,10 +172,10 @@ def _zip_entries(archive: Path, names: _Names, counted: _Counted) -> Iterator[tu
         for entry in entries:
             mode = stat.S_IFMT(entry.external_attr >> 16) if entry.create_system == 3 else 0
             plain = mode in (0, stat.S_IFREG, stat.S_IFDIR) and entry.orig_filename == entry.filename
-            found.append(names.add(entry.filename, plain, entry.is_dir()))
+            found.append(names.add(entry.filename, plain, entry.filename.endswith("/")))
         _check_apart(entries, opened.start_dir, archive)
         for name, entry in zip(found, entries, strict=True):
-            if entry.is_dir():
+            if entry.filename.endswith("/"):
                 continue
             with opened.open(entry) as stream:
                 yield name, cast(BinaryIO, stream)
@@ -184,6 +184,8 @@ def _zip_entries(archive: Path, names: _Names, counted: _Counted) -> Iterator[tu
 def _check_apart(entries: list[zipfile.ZipInfo], end: int, archive: Path) -> None:
     """No two entries share bytes: that is how a small zip becomes a huge one."""
     ordered = sorted(entries, key=lambda entry: entry.header_offset)
+    if ordered and ordered[0].header_offset < 0:
+        raise zipfile.BadZipFile("an entry before the beginning")
     for entry, following in zip(ordered, [*(e.header_offset for e in ordered[1:]), end], strict=True):
         if entry.header_offset + 30 + entry.compress_size > following:
             raise SalusError("archive_overlap", where=archive.name, found=_shown(entry.filename))
