@@ -13,6 +13,7 @@ from salus.data.encoding import encode_columns
 from salus.data.kinds import kind_named
 from salus.learners.base import Part, Prepared
 from salus.learners.front import Front
+from salus.learners.front_memory import Memory
 from salus.learners.graphs import GraphBuilder
 
 CHANNELS = ("ax", "ay")
@@ -179,3 +180,29 @@ def test_windows_of_any_length_have_finite_features(steps: int) -> None:
     assert numbers.shape == (3, len(front.names)) and np.isfinite(numbers).all()
     spread = [place for place, name in enumerate(front.names) if name.endswith("(spread)")]
     assert not numbers[1, spread].any()
+
+
+def test_what_was_made_once_is_kept_until_others_need_the_memory() -> None:
+    memory, made = Memory(most_bytes=100), list[str]()
+
+    def ask(name: str, size: int) -> str:
+        def make() -> str:
+            made.append(name)
+            return name
+
+        return str(memory.get((name, np.arange(3)), make, lambda value: size))
+
+    for name, size in (("a", 60), ("a", 60), ("b", 30), ("a", 60), ("c", 20), ("b", 30), ("a", 60), ("giant", 101)):
+        assert ask(name, size) == name
+    assert made == ["a", "b", "c", "b", "a", "giant"]
+    ask("giant", 101)
+    assert made[-1] == "giant" and len(made) == 7
+
+
+def test_features_of_the_same_rows_are_not_shared_with_who_changes_them() -> None:
+    prepared = problem(("image",))
+    front = Front.fit(prepared)
+    first = front.feeds(prepared.validation.feeds)["numbers"]
+    kept = first.copy()
+    first[:] = 0
+    np.testing.assert_array_equal(front.feeds(prepared.validation.feeds)["numbers"], kept)

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, Protocol
 
 import numpy as np
 
 from salus.data.kinds.time import part_names
 from salus.learners.base import Part, Prepared
+from salus.learners.front_memory import MEMORY, digest
 from salus.learners.front_pictures import PictureFeatures
 from salus.learners.front_series import SeriesFeatures
 from salus.learners.front_texts import TextFeatures
@@ -57,7 +58,7 @@ class Front:
         if "time" in columns:
             plain["times"] = part_names(columns["time"])
         if "text" in columns:
-            parts.append(TextFeatures.fit(columns["text"], prepared))
+            parts.append(_texts(columns["text"], prepared))
         for index, name in enumerate(columns.get("image", [])):
             parts.append(PictureFeatures(f"image_{index}", name, *feeds[f"image_{index}"].shape[1:]))
         if "series" in columns:
@@ -102,23 +103,21 @@ class Front:
 
     def _with(self, feeds: Mapping[str, np.ndarray], made: list[np.ndarray]) -> dict[str, np.ndarray]:
         numbers = [feeds[name] for name in self.plain] + made
-        found = {"numbers": np.concatenate(numbers, axis=1) if len(numbers) > 1 else numbers[0]} if numbers else {}
+        found = {"numbers": np.concatenate(numbers, axis=1)} if numbers else {}
         return found | ({"categories": feeds["categories"]} if "categories" in feeds else {})
 
     def _made(self, feeds: Mapping[str, np.ndarray]) -> list[np.ndarray]:
-        """What each part makes, float32 (B, features), in pieces of bounded memory."""
-        rows = len(next(iter(feeds.values()))) if "series" not in feeds else len(feeds["series_rows"])
-        found: list[list[np.ndarray]] = [[] for _ in self.parts]
-        for piece in _pieces(feeds, rows):
-            for pieces, session in zip(found, self._sessions, strict=True):
-                taken = {wanted.name: piece[wanted.name] for wanted in session.get_inputs()}
-                pieces.append(session.run(None, taken)[0])
-        empty = [np.zeros((0, len(part.names)), dtype=np.float32) for part in self.parts]
-        return [np.concatenate([none, *pieces]) for none, pieces in zip(empty, found, strict=True)]
+        """What each part makes, float32 (B, features). Not to be changed: it may be given again."""
+        found = []
+        for part, (graph, session) in zip(self.parts, self._sessions, strict=True):
+            wanted = {entry.name: feeds[entry.name] for entry in session.get_inputs()}
+            make = partial(_run, session, wanted, len(part.names))
+            found.append(MEMORY.get((graph, *wanted.values()), make, size=lambda made: int(made.nbytes)))
+        return found
 
     @cached_property
-    def _sessions(self) -> list[Any]:
-        """The nodes of each part, ready to run."""
+    def _sessions(self) -> list[tuple[str, Any]]:
+        """A digest of the nodes of each part, and the nodes ready to run."""
         import onnxruntime
 
         options = onnxruntime.SessionOptions()
@@ -128,8 +127,33 @@ class Front:
         for part in self.parts:
             builder = GraphBuilder()
             graph = builder.finish("numbers", part.nodes(builder), len(part.names))
-            sessions.append(onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"]))
+            session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+            sessions.append((digest([graph]), session))
         return sessions
+
+
+def _texts(columns: list[str], prepared: Prepared) -> TextFeatures:
+    """What is learned of texts, which takes long enough to be kept."""
+    train = prepared.train
+    learned_of = (
+        columns,
+        train.feeds["texts"],
+        train.target,
+        train.rows,
+        train.groups,
+        prepared.seed,
+        prepared.classes,
+    )
+    made_of = (*learned_of, prepared.classification)
+    kept: TextFeatures = MEMORY.get(made_of, lambda: TextFeatures.fit(columns, prepared), size=lambda made: made.nbytes)
+    return kept
+
+
+def _run(session: Any, feeds: Mapping[str, np.ndarray], width: int) -> np.ndarray:
+    """What the nodes make of all rows, in pieces of bounded memory."""
+    rows = len(feeds["series_rows"] if "series" in feeds else next(iter(feeds.values())))
+    pieces = [session.run(None, piece)[0] for piece in _pieces(feeds, rows)]
+    return np.concatenate([np.zeros((0, width), dtype=np.float32), *pieces])
 
 
 def _pieces(feeds: Mapping[str, np.ndarray], rows: int) -> Iterator[dict[str, np.ndarray]]:

@@ -30,7 +30,8 @@ TINY = 1e-12
 @dataclass(frozen=True)
 class TextFeatures:
     """columns: text columns. places: int32 (buckets + 1,) each, the row of every n-gram, 0 for those that do not count.
-    weights: float32 (kept + 1, W + 1) each; the last column is the squared rarity of the n-gram, row 0 is zeros. answered: how many of the W columns, the last ones, speak for an answer.
+    weights: float32 (kept + 1, W + 1) each; the last column is the squared rarity of the n-gram, row 0 is zeros.
+    answered: how many of the W columns, the last ones, speak for an answer.
     held: for each column what the train rows, in the order of `rows`, were answered out of fold, float32 (B, answered)."""
 
     columns: tuple[str, ...]
@@ -52,6 +53,11 @@ class TextFeatures:
             weights.append(found)
             held.append(out_of_fold)
         return cls(tuple(columns), places, weights, answers.shape[1], held, prepared.train.rows)
+
+    @property
+    def nbytes(self) -> int:
+        """Memory, about."""
+        return sum(array.nbytes for array in (*self.places, *self.weights, *self.held))
 
     @property
     def widths(self) -> list[int]:
