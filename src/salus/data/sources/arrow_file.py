@@ -62,13 +62,19 @@ def _batches(file: Path) -> Iterator[tuple[pa.Schema, Iterator[pa.RecordBatch]]]
         with pa.memory_map(str(file)) as mapped:
             if mapped.size() >= len(FILE_MAGIC) and mapped.read(len(FILE_MAGIC)) == FILE_MAGIC:
                 reader = ipc.open_file(mapped)
-                yield reader.schema, (reader.get_batch(index) for index in range(reader.num_record_batches))
+                yield reader.schema, map(_checked, map(reader.get_batch, range(reader.num_record_batches)))
             else:
                 mapped.seek(0)
                 stream = ipc.open_stream(mapped)
-                yield stream.schema, iter(stream)
+                yield stream.schema, map(_checked, stream)
     except SalusError:
         raise
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowKeyError, OSError, EOFError) as error:
         found = str(error).split("\n")[0][:120]
         raise SalusError("format_malformed", where=file.name, expected="an Arrow file", found=found) from None
+
+
+def _checked(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """Offsets and codes of an Arrow file are used as they are: a wrong one would be read from somebody else's memory."""
+    batch.validate(full=True)
+    return batch
