@@ -13,7 +13,7 @@ import numpy as np
 from salus.data.row_keys import mixed
 
 KEYS_OF_ALL = 2**22  # of all columns of a table together
-MOST_KEYS, FEWEST_KEYS = 2**18, 2**10
+MOST_KEYS, FEWEST_KEYS = 2**16, 2**10
 MAX_LABELS = 50_000
 MOST_SAMPLED, FEWEST_SAMPLED = 2**15, 2**9
 
