@@ -28,17 +28,20 @@ FOLDS = 5
 LOGIT_END = 30.0  # beyond it all probabilities are 0 or 1 in float32
 
 
-def fit_calibration(scores: np.ndarray, target: np.ndarray, groups: np.ndarray | None = None, seed: int = 0) -> Record:
+def fit_calibration(
+    scores: np.ndarray, target: np.ndarray, groups: np.ndarray | None = None, seed: int = 0, isotonic: bool = True
+) -> Record:
     """The record that calibrates these rows: {"method": "temperature" | "platt" | "isotonic", ...}.
 
     scores: raw scores (B, K) of rows that the model did not learn from. target: codes (B,). groups: codes (B,) of people, who stay
-    in one fold.
+    in one fold. isotonic: whether lines of many pieces may be taken; models that are compared on the rows of their calibration are
+    compared by few numbers.
     """
     rows, classes = scores.shape
     ways: dict[str, Callable[[np.ndarray, np.ndarray], Record]] = {"temperature": _temperature}
     if classes <= MOST_CLASSES_PLATT:
         ways["platt"] = _platt
-    if rows >= LEAST_ROWS_ISOTONIC and classes <= MOST_CLASSES_ISOTONIC:
+    if isotonic and rows >= LEAST_ROWS_ISOTONIC and classes <= MOST_CLASSES_ISOTONIC:
         ways["isotonic"] = _isotonic
     units = np.arange(rows) if groups is None else np.unique(groups, return_inverse=True)[1]
     if len(ways) == 1 or len(np.unique(units)) < 2 * FOLDS or len(np.unique(target)) < 2:

@@ -17,13 +17,11 @@ from salus.learners.graphs import IR_VERSION, cleaned
 SMALLEST = 1e-9  # probabilities below this have this score
 
 
-def mixture(
-    graphs: Sequence[bytes], weights: Sequence[float], temperatures: Sequence[float | None], classification: bool
-) -> bytes:
-    """The mean of the graphs. Members of a classification give `scores` (B, K); the mean of softmax(scores / temperature) is given
-    as its logarithm, again as `scores`, so that calibration may follow. Members of a regression give `values` (B, M)."""
-    assert len(graphs) == len(weights) == len(temperatures), "one weight and one temperature a graph"
-    output = "scores" if classification else "values"
+def mixture(graphs: Sequence[bytes], weights: Sequence[float], classification: bool) -> bytes:
+    """The mean of the graphs. Members of a classification give calibrated `probabilities` (B, K); their mean is given as its
+    logarithm, as `scores`, so that calibration may follow. Members of a regression give `values` (B, M)."""
+    assert len(graphs) == len(weights), "one weight a graph"
+    given, output = ("probabilities", "scores") if classification else ("values", "values")
     models = [_prefixed(graph, index) for index, graph in enumerate(graphs)]
     nodes = [node for model in models for node in model.graph.node]
     initialisers = [tensor for model in models for tensor in model.graph.initializer]
@@ -32,13 +30,9 @@ def mixture(
         for item in model.graph.input:
             inputs.setdefault(item.name, item)
     terms = []
-    for index, (weight, temperature) in enumerate(zip(weights, temperatures, strict=True)):
-        value = f"m{index}_{output}"
-        if classification:
-            assert temperature is not None, "members of a classification have a temperature"
-            value = _probabilities(value, index, temperature, nodes, initialisers)
+    for index, weight in enumerate(weights):
         initialisers.append(_scalar(f"mixture_weight_{index}", weight))
-        nodes.append(helper.make_node("Mul", [value, f"mixture_weight_{index}"], [f"mixture_{index}"]))
+        nodes.append(helper.make_node("Mul", [f"m{index}_{given}", f"mixture_weight_{index}"], [f"mixture_{index}"]))
         terms.append(f"mixture_{index}")
     last = "mixture_mean" if classification else output
     nodes.append(helper.make_node("Sum", terms, [last]))
@@ -53,30 +47,17 @@ def mixture(
     return cleaned(helper.make_model(graph, opset_imports=_opsets(models), ir_version=IR_VERSION))
 
 
-def mixed_scores(
-    scores: Sequence[np.ndarray], weights: Sequence[float], temperatures: Sequence[float | None], classification: bool
-) -> np.ndarray:
-    """The same in numpy: the scores (B, K), or the values (B, M), of the mixture."""
-    if not classification:
-        return np.asarray(sum(weight * values for weight, values in zip(weights, scores, strict=True)))
-    total = np.zeros_like(np.asarray(scores[0], dtype=np.float64))
-    for weight, of_member, temperature in zip(weights, scores, temperatures, strict=True):
-        scaled = np.asarray(of_member, dtype=np.float64) / (temperature or 1.0)
-        grown = np.exp(scaled - scaled.max(axis=1, keepdims=True))
-        total += weight * grown / grown.sum(axis=1, keepdims=True)
-    return np.asarray(np.log(np.maximum(total, SMALLEST)))
+def mixed(answers: Sequence[np.ndarray], weights: Sequence[float], classification: bool) -> np.ndarray:
+    """The same in numpy, of probabilities (B, K) or values (B, M): the scores, or the values, of the mixture."""
+    total = np.zeros(answers[0].shape)
+    for weight, of_member in zip(weights, answers, strict=True):
+        total += weight * np.asarray(of_member, dtype=np.float64)
+    return np.log(np.maximum(total, SMALLEST)) if classification else total
 
 
 def _prefixed(graph: bytes, index: int) -> Any:
     model = onnx.load_model_from_string(graph)
     return compose.add_prefix(model, f"m{index}_", rename_inputs=False)
-
-
-def _probabilities(value: str, index: int, temperature: float, nodes: list[Any], initialisers: list[Any]) -> str:
-    initialisers.append(_scalar(f"mixture_temperature_{index}", temperature))
-    nodes.append(helper.make_node("Div", [value, f"mixture_temperature_{index}"], [f"mixture_scaled_{index}"]))
-    nodes.append(helper.make_node("Softmax", [f"mixture_scaled_{index}"], [f"mixture_shares_{index}"], axis=1))
-    return f"mixture_shares_{index}"
 
 
 def _scalar(name: str, value: float) -> Any:

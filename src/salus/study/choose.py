@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from salus.core.errors import SalusError
-from salus.learners.mixture import mixed_scores
-from salus.study.fit import SMALLEST_PROBABILITY, Candidate
+from salus.learners.mixture import mixed
+from salus.study.fit import Candidate, answers_of, losses_of
 from salus.study.lesson import Lesson
 
 PICKS = 20
@@ -75,12 +75,8 @@ def scores_together(members: Sequence[tuple[Candidate, float]], classification: 
     """What the members together said about the rows held out: scores (H, K) or values (H, M)."""
     if len(members) == 1:
         return members[0][0].scores
-    return mixed_scores(
-        [candidate.scores for candidate, _ in members],
-        [weight for _, weight in members],
-        [candidate.temperature for candidate, _ in members],
-        classification,
-    )
+    answers = [answers_of(candidate.scores, candidate.calibration) for candidate, _ in members]
+    return mixed(answers, [weight for _, weight in members], classification)
 
 
 def losses_together(members: Sequence[tuple[Candidate, float]], lesson: Lesson) -> np.ndarray:
@@ -88,17 +84,14 @@ def losses_together(members: Sequence[tuple[Candidate, float]], lesson: Lesson) 
     if len(members) == 1:
         return members[0][0].row_losses
     said = scores_together(members, lesson.classification)
-    target = lesson.held_target
-    if not lesson.classification:
-        return np.asarray(np.mean((said - target) ** 2 / np.maximum(target.var(axis=0), 1e-12), axis=1))
-    return np.asarray(-np.maximum(said[np.arange(len(said)), target], np.log(SMALLEST_PROBABILITY)))
+    return losses_of(np.exp(said) if lesson.classification else said, lesson.held_target, lesson.classification)
 
 
 def _grown(
     candidates: Sequence[Candidate], single: Candidate, lesson: Lesson, max_latency_ms: float | None
 ) -> list[tuple[Candidate, float]]:
     """Starts with the best one and adds, again and again, the candidate that helps the mean most."""
-    answers = [_answers(candidate) for candidate in candidates]
+    answers = [answers_of(candidate.scores, candidate.calibration) for candidate in candidates]
     target = lesson.held_target
     picks = [next(place for place, candidate in enumerate(candidates) if candidate is single)]
     total = answers[picks[0]].copy()
@@ -121,18 +114,8 @@ def _grown(
     return [(candidates[place], picks.count(place) / len(picks)) for place in sorted(set(picks))]
 
 
-def _answers(candidate: Candidate) -> np.ndarray:
-    """Probabilities (H, K) of classes, or values (H, M)."""
-    if candidate.temperature is None:
-        return candidate.scores
-    return np.asarray(np.exp(mixed_scores([candidate.scores], [1.0], [candidate.temperature], True)))
-
-
 def _mean_loss(answers: np.ndarray, target: np.ndarray, classification: bool) -> float:
-    if not classification:
-        return float(np.mean((answers - target) ** 2 / np.maximum(target.var(axis=0), 1e-12)))
-    said = answers[np.arange(len(target)), target]
-    return float(-np.mean(np.log(np.maximum(said, SMALLEST_PROBABILITY))))
+    return float(losses_of(answers, target, classification).mean())
 
 
 def _fast_enough(candidates: Sequence[Candidate], max_latency_ms: float | None) -> bool:

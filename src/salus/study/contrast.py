@@ -15,10 +15,9 @@ import numpy as np
 from salus.core.context import Context
 from salus.data.split import fold_rows
 from salus.evaluation.intervals import Resampling
-from salus.evaluation.metrics import softmax
 from salus.learners import learner_named
-from salus.learners.base import Prepared
-from salus.study.fit import losses_of, run_graph
+from salus.learners.base import Part, Prepared
+from salus.study.fit import answers_of, calibration_of, losses_of, run_graph
 from salus.study.learn import Learned
 from salus.study.lesson import Encoder, lesson_of, take_part
 from salus.study.prepare import Material
@@ -72,10 +71,10 @@ def learning_curve(learned: Learned, limit_s: float, context: Context) -> list[d
             return []
         prepared = lesson.fewer(share)
         said = _raw(prepared, learned, context)
-        losses = losses_of(said, prepared.validation.target, lesson.classification)[1]
+        losses = losses_of(_answered(said, prepared.validation), prepared.validation.target, lesson.classification)
         curve.append(_point(len(prepared.train), losses))
     held = take_part(lesson.part, lesson.folds[0][1])
-    losses = losses_of(best.scores[:first], held.target, lesson.classification)[1]
+    losses = losses_of(_answered(best.scores[:first], held), held.target, lesson.classification)
     return [*curve, _point(len(lesson.folds[0][0]), losses)]
 
 
@@ -85,9 +84,13 @@ def _point(rows: int, losses: np.ndarray) -> dict[str, Any]:
 
 def _said(prepared: Prepared, learned: Learned, context: Context) -> np.ndarray:
     """Probabilities or values of the rows held out, by the strongest member's config."""
-    raw = _raw(prepared, learned, context)
-    temperature = learned.best.temperature
-    return raw if temperature is None else softmax(raw / temperature)
+    return answers_of(_raw(prepared, learned, context), learned.best.calibration)
+
+
+def _answered(scores: np.ndarray, held: Part) -> np.ndarray:
+    """Calibrated by the very rows, all points of the curve alike."""
+    classification = held.target.dtype.kind == "i"
+    return answers_of(scores, calibration_of(scores, held.target, held.groups) if classification else None)
 
 
 def _raw(prepared: Prepared, learned: Learned, context: Context) -> np.ndarray:

@@ -15,8 +15,7 @@ import numpy as np
 
 from salus.core.context import Context
 from salus.core.durable import write_file
-from salus.evaluation.calibrate import fit_temperature
-from salus.evaluation.metrics import softmax
+from salus.evaluation.calibrate import apply_calibration, fit_calibration
 from salus.inference.engines.onnx import OnnxEngine
 from salus.learners import learner_named
 from salus.learners.base import Fitted, Learner, Prepared
@@ -41,7 +40,7 @@ class Candidate:
     scores: np.ndarray
     row_losses: np.ndarray
     loss: float
-    temperature: float | None
+    calibration: dict[str, Any] | None
     one_row_ms: float
     graph_bytes: int
 
@@ -88,7 +87,8 @@ def held_out(
             if not lesson.cross:
                 _keep_fitted(name, fitted, graph, example_feeds, folder, context)
     said = np.concatenate(scores)
-    temperature, row_losses = losses_of(said, lesson.held_target, lesson.classification)
+    calibration = calibration_of(said, lesson.held_target, lesson.held_groups) if lesson.classification else None
+    row_losses = losses_of(answers_of(said, calibration), lesson.held_target, lesson.classification)
     candidate = Candidate(
         place=place,
         learner=learner.name,
@@ -99,7 +99,7 @@ def held_out(
         scores=said,
         row_losses=row_losses,
         loss=float(row_losses.mean()),
-        temperature=temperature,
+        calibration=calibration,
         one_row_ms=latency,
         graph_bytes=size,
     )
@@ -153,15 +153,21 @@ def run_graph(graph: bytes, feeds: Mapping[str, np.ndarray], output: str, thread
         engine.close()
 
 
-def losses_of(scores: np.ndarray, target: np.ndarray, classification: bool) -> tuple[float | None, np.ndarray]:
-    """The temperature that fits these rows best, and the loss of each row with it: -log of the true label's probability, or the
-    squared error in variances of the target. Lower is better."""
+def calibration_of(scores: np.ndarray, target: np.ndarray, groups: np.ndarray | None) -> dict[str, Any]:
+    """The simple calibration by which candidates are compared."""
+    return fit_calibration(scores, target, groups, isotonic=False)
+
+
+def answers_of(scores: np.ndarray, calibration: Mapping[str, Any] | None) -> np.ndarray:
+    """Probabilities (H, K) of scores; values (H, M) as they are."""
+    return scores if calibration is None else apply_calibration(calibration, scores)
+
+
+def losses_of(answers: np.ndarray, target: np.ndarray, classification: bool) -> np.ndarray:
+    """The loss of each row: -log of the true label's probability, or the squared error in variances of the target. Lower is better."""
     if not classification:
-        spread = np.maximum(target.var(axis=0), 1e-12)
-        return None, np.mean((scores - target) ** 2 / spread, axis=1)
-    temperature = fit_temperature(scores, target)
-    said = softmax(scores / temperature)[np.arange(len(scores)), target]
-    return temperature, -np.log(np.maximum(said, SMALLEST_PROBABILITY))
+        return np.asarray(np.mean((answers - target) ** 2 / np.maximum(target.var(axis=0), 1e-12), axis=1))
+    return np.asarray(-np.log(np.maximum(answers[np.arange(len(answers)), target], SMALLEST_PROBABILITY)))
 
 
 def _graph(fitted: Fitted, path: Path) -> bytes:

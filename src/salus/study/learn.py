@@ -17,9 +17,9 @@ from salus.core.context import Context
 from salus.core.specs import TrainSpec
 from salus.evaluation.calibrate import fit_calibration
 from salus.learners.calibration_graph import add_calibration
-from salus.learners.mixture import mixed_scores, mixture
+from salus.learners.mixture import mixed, mixture
 from salus.study.choose import Choice, choose, scores_together
-from salus.study.fit import Candidate, Member, held_out, member
+from salus.study.fit import Candidate, Member, answers_of, held_out, member
 from salus.study.lesson import Lesson
 from salus.study.plan import plan_further
 from salus.study.tune import ask
@@ -66,13 +66,15 @@ def learn(
     choice = choose(candidates, lesson, spec.max_latency_ms, ensemble=spec.recipe is None)
     members = tuple(member(candidate, lesson, example_feeds, folder, context) for candidate, _ in choice.members)
     weights = [weight for _, weight in choice.members]
-    temperatures = [candidate.temperature for candidate, _ in choice.members]
     held_scores = scores_together(choice.members, lesson.classification)
     graph, answers = members[0].graph, members[0].example_answers
     if len(members) > 1:
-        graph = mixture([one.graph for one in members], weights, temperatures, lesson.classification)
-        of_members = [one.example_answers for one in members]
-        answers = mixed_scores(of_members, weights, temperatures, lesson.classification) if answers.size else answers
+        records = [candidate.calibration for candidate, _ in choice.members]
+        of_members = [add_calibration(one.graph, record) for one, record in zip(members, records, strict=True)]
+        graph = mixture(of_members, weights, lesson.classification)
+    if len(members) > 1 and example_feeds:
+        of_examples = [answers_of(one.example_answers, record) for one, record in zip(members, records, strict=True)]
+        answers = mixed(of_examples, weights, lesson.classification)
     calibration = None
     if lesson.classification:
         calibration = fit_calibration(held_scores, lesson.held_target, lesson.held_groups)

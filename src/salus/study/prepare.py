@@ -91,7 +91,7 @@ def prepare(version: DataVersion, spec: TrainSpec) -> Material:
     times = _times(version, spec.time, labelled) if spec.time else None
     folded = spec.budget_s >= FOLDED_PICTURES_S or not any(column.kind == "image" for column in schema.inputs)
     splits = split_rows(target, groups, given, task.classification, spec.seed, times, folded)
-    findings = find_for_training(version, schema, labelled, target, splits)
+    findings = find_for_training(version, schema, labelled, target, splits, groups)
     findings = (*guessed, *findings)
     schema = _without_leaks(schema, findings)
     _refuse_blockers(findings)
@@ -113,9 +113,12 @@ def _with_found_group(version: DataVersion, spec: TrainSpec) -> tuple[TrainSpec,
 
 
 def _seen(schema: Schema, spec: TrainSpec) -> Schema:
-    """Without what the person gave another role."""
-    taken = {*spec.target, *spec.ignore, spec.split, spec.time}
-    return schema.model_copy(update={"columns": tuple(c for c in schema.columns if c.name not in taken)})
+    """Without what the person gave another role; the target is known as such."""
+    taken = {*spec.ignore, spec.split, spec.time}
+    columns = (c for c in schema.columns if c.name not in taken)
+    return Schema(
+        columns=tuple(c.model_copy(update={"role": Role.TARGET}) if c.name in spec.target else c for c in columns)
+    )
 
 
 def assign_roles(version: DataVersion, spec: TrainSpec) -> tuple[Column, ...]:
