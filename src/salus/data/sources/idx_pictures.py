@@ -125,21 +125,22 @@ def _side(images: Path, labels: Path | None) -> Iterator[pa.Table]:
     step = max(1, min(PART_PICTURES, 2**26 // pictures.size))
     for start in range(0, pictures.shape[0], step):
         count = min(step, pictures.shape[0] - start)
-        columns = {"image": pa.array([_png(picture) for picture in pictures.take(count)], pa.large_binary())}
+        columns = {"image": pa.array(_pngs(pictures.take(count)), pa.large_binary())}
         if codes is not None:
             columns["label"] = pa.array([str(code) for code in codes.take(count)])
         yield pa.table(columns)
 
 
-def _png(picture: np.ndarray) -> bytes:
-    """Of uint8 (H, W) or (H, W, C): the plainest PNG, eight times faster to make than a picture library's."""
-    height, width = picture.shape[:2]
-    channels = picture.shape[2] if picture.ndim == 3 else 1
-    lines = np.zeros((height, 1 + width * channels), dtype=np.uint8)  # a line begins with its filter, 0 is none
-    lines[:, 1:] = picture.reshape(height, width * channels)
+def _pngs(pictures: np.ndarray) -> list[bytes]:
+    """Of uint8 (B, H, W) or (B, H, W, C): the plainest PNG, many times faster to make than with a picture library."""
+    count, height, width = pictures.shape[:3]
+    channels = pictures.shape[3] if pictures.ndim == 4 else 1
+    lines = np.zeros((count, height, 1 + width * channels), dtype=np.uint8)  # a line begins with its filter, 0 is none
+    lines[:, :, 1:] = pictures.reshape(count, height, width * channels)
     head = struct.pack(">IIBBBBB", width, height, 8, COLOURS[channels], 0, 0, 0)
-    chunks = ((b"IHDR", head), (b"IDAT", zlib.compress(lines.tobytes(), 1)), (b"IEND", b""))
-    return PNG_MAGIC + b"".join(
-        struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
-        for name, content in chunks
-    )
+    above, below = PNG_MAGIC + _chunk(b"IHDR", head), _chunk(b"IEND", b"")
+    return [above + _chunk(b"IDAT", zlib.compress(picture.tobytes(), 1)) + below for picture in lines]
+
+
+def _chunk(name: bytes, content: bytes) -> bytes:
+    return struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(content, zlib.crc32(name)))
