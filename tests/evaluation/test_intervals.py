@@ -77,7 +77,7 @@ def test_every_metric_of_classes(shares: list[float], people: int) -> None:
         for name in names:
             found = interval(name, raw, target, groups, seed)
             held[name] += found.low <= truth[name] <= found.high
-    assert min(held.values()) >= 0.88 * draws, held
+    assert min(held.values()) >= 0.86 * draws, held
 
 
 @pytest.mark.parametrize("name", ["rmse", "mae", "r2"])

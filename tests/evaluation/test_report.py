@@ -220,10 +220,15 @@ def test_the_sentence_says_people_and_doing_nothing() -> None:
     assert "4 个人" in headline(made, "zh")
 
 
-def test_the_card_names_data_scores_and_limits() -> None:
-    card = model_card(report(["a", "b", "c"]))
-    for heading in ("Intended use", "Data", "Scores", "Limits"):
+def test_the_card_names_what_one_must_know_before_using_it() -> None:
+    card = model_card(report(["a", "b"], groups=np.arange(120) % 9, skill=1.0))
+    for heading in ("Intended use", "Data", "Splits", "Scores", "Decisions", "Calibration", "Subgroups", "Limits"):
         assert f"## {heading}" in card
+    assert "Sensitivity" in card and "Gate: passed" in card and "split by chance" in card
+    assert "<script" not in card and "None" not in card
+    numbers = model_card(report_of_numbers(2))
+    assert "holds the truth in" in numbers and "## Calibration" not in numbers
+    assert "## Scores" in model_card(report(["a", "b", "c"], rows=1))
 
 
 def test_the_figures_of_the_page_are_those_of_the_json() -> None:

@@ -16,12 +16,9 @@ PROBABILITY_FLOOR = 1e-7
 
 
 class Metric(ABC):
-    """A metric that is a function of sums. bounded: lies in 0 to 1. balanced: a rare class weighs as much as a common one.
-    of_labels: asks only which label is said, so that it follows a threshold."""
+    """A metric that is a function of sums. of_labels: asks only which label is said, so that it follows a threshold."""
 
     higher_is_better: ClassVar[bool] = True
-    bounded: ClassVar[bool] = True
-    balanced: ClassVar[bool] = False
     of_labels: ClassVar[bool] = False
 
     @abstractmethod
@@ -33,7 +30,40 @@ class Metric(ABC):
         """(..., S) -> (...)."""
 
 
-class Accuracy(Metric):
+class Shares(Metric):
+    """A metric from 0 to 1: the mean of parts that are shares or behave like shares (one a class)."""
+
+    empty: ClassVar[float] = 0.0  # the value where no part has anything to count
+
+    @abstractmethod
+    def parts(self, sums: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """(..., S) -> the parts (..., K), and where there is anything to count (..., K)."""
+
+    @abstractmethod
+    def answers(self, sums: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """(S,) -> as how many independent yes-or-no answers each part counts (K,): where all rows agree, and at the most."""
+
+    def from_sums(self, sums: np.ndarray) -> np.ndarray:
+        values, there = self.parts(sums)
+        mean = np.where(there, values, 0).sum(axis=-1) / np.maximum(there.sum(axis=-1), 1)
+        return np.where(there.any(axis=-1), mean, self.empty)
+
+
+class Losses(Metric):
+    """A metric without an upper end. Its loss is above 0 and its logarithm nearly normal, which intervals make use of."""
+
+    higher_is_better = False
+
+    def loss(self, sums: np.ndarray) -> np.ndarray:
+        """(..., S) -> (...)."""
+        return self.from_sums(sums)
+
+    def from_loss(self, loss: float) -> float:
+        """The metric again."""
+        return loss
+
+
+class Accuracy(Shares):
     """Share of rows whose most probable label is the true one."""
 
     of_labels = True
@@ -41,14 +71,16 @@ class Accuracy(Metric):
     def statistics(self, raw: np.ndarray, target: np.ndarray) -> np.ndarray:
         return np.stack([raw.argmax(axis=1) == target, np.ones(len(target))], axis=1).astype(np.float64)
 
-    def from_sums(self, sums: np.ndarray) -> np.ndarray:
-        return np.asarray(sums[..., 0] / sums[..., 1])
+    def parts(self, sums: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return _ratios(sums[..., :1], sums[..., 1:])
+
+    def answers(self, sums: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return sums[1:], sums[1:]
 
 
-class BalancedAccuracy(Metric):
+class BalancedAccuracy(Shares):
     """Mean over the classes that occur of the share of their rows that are right."""
 
-    balanced = True
     of_labels = True
 
     def statistics(self, raw: np.ndarray, target: np.ndarray) -> np.ndarray:
@@ -56,15 +88,17 @@ class BalancedAccuracy(Metric):
         right_B = raw.argmax(axis=1) == target
         return np.concatenate([true_BK * right_B[:, None], true_BK], axis=1)
 
-    def from_sums(self, sums: np.ndarray) -> np.ndarray:
-        right, true = np.split(sums, 2, axis=-1)
-        return _mean_where(right, true)
+    def parts(self, sums: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return _ratios(*np.split(sums, 2, axis=-1))
+
+    def answers(self, sums: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        true = np.split(sums, 2)[1]
+        return true, true
 
 
-class MacroF1(Metric):
+class MacroF1(Shares):
     """Mean over the classes that occur (in truth or prediction) of 2 TP / (true + predicted)."""
 
-    balanced = True
     of_labels = True
 
     def statistics(self, raw: np.ndarray, target: np.ndarray) -> np.ndarray:
@@ -72,16 +106,20 @@ class MacroF1(Metric):
         true_BK, said_BK = one_hot(target, classes), one_hot(raw.argmax(axis=1), classes)
         return np.concatenate([2 * true_BK * said_BK, true_BK + said_BK], axis=1)
 
-    def from_sums(self, sums: np.ndarray) -> np.ndarray:
-        twice_right, both = np.split(sums, 2, axis=-1)
-        return _mean_where(twice_right, both)
+    def parts(self, sums: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return _ratios(*np.split(sums, 2, axis=-1))
+
+    def answers(self, sums: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """F1 = 2 J / (1 + J), where J is the share of the rows that are of the class or said to be so which are both. Its error as that
+        of a share: m (1 + J)^2 / 2 answers."""
+        twice_right, both = np.split(sums, 2)
+        rows = both - twice_right / 2
+        of_both = np.divide(twice_right / 2, rows, out=np.zeros_like(rows), where=rows > 0)
+        return rows * (1 + of_both) ** 2 / 2, 2 * rows
 
 
-class LogLoss(Metric):
+class LogLoss(Losses):
     """Mean of -log of the probability of the true label (nats)."""
-
-    higher_is_better = False
-    bounded = False
 
     def statistics(self, raw: np.ndarray, target: np.ndarray) -> np.ndarray:
         said = raw[np.arange(len(target)), target].astype(np.float64)
@@ -91,7 +129,7 @@ class LogLoss(Metric):
         return np.asarray(sums[..., 0] / sums[..., 1])
 
 
-class Auc(Metric):
+class Auc(Shares):
     """Area under the ROC curve: the chance that a row of the class gets a higher probability than one that is not of it;
     equal ones count half. More than two classes: the mean of each against the rest. 0.5 where there is one class only.
 
@@ -99,7 +137,7 @@ class Auc(Metric):
     once give the area itself; other weights give it to first order, which is what its variance is made of.
     """
 
-    balanced = True
+    empty = 0.5
 
     def statistics(self, raw: np.ndarray, target: np.ndarray) -> np.ndarray:
         codes = [1] if raw.shape[1] == 2 else range(raw.shape[1])
@@ -111,19 +149,21 @@ class Auc(Metric):
                 above_BK[:, column], below_BK[:, column] = _placements(raw[:, code], positive)
         return np.concatenate([above_BK, positive_BK, below_BK, 1 - positive_BK], axis=1)
 
-    def from_sums(self, sums: np.ndarray) -> np.ndarray:
+    def parts(self, sums: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         above, positive, below, negative = np.split(sums, 4, axis=-1)
         there = (positive > 0) & (negative > 0)
         area = above / np.where(there, positive, 1) + below / np.where(there, negative, 1)
-        mean = np.where(there, area, 0).sum(axis=-1) / np.maximum(there.sum(axis=-1), 1)
-        return np.where(there.any(axis=-1), np.clip(mean, 0, 1), 0.5)
+        return np.clip(area, 0, 1), there
+
+    def answers(self, sums: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The rarer side decides."""
+        _, positive, _, negative = np.split(sums, 4)
+        most = 4 / (1 / np.maximum(positive, 1e-9) + 1 / np.maximum(negative, 1e-9))
+        return most, 2 * most
 
 
-class RootMeanSquaredError(Metric):
+class RootMeanSquaredError(Losses):
     """Square root of the mean squared error, over rows and targets, in the unit of the target."""
-
-    higher_is_better = False
-    bounded = False
 
     def statistics(self, raw: np.ndarray, target: np.ndarray) -> np.ndarray:
         return np.stack([np.mean((raw - target) ** 2, axis=1), np.ones(len(target))], axis=1)
@@ -132,11 +172,8 @@ class RootMeanSquaredError(Metric):
         return np.asarray(np.sqrt(sums[..., 0] / sums[..., 1]))
 
 
-class MeanAbsoluteError(Metric):
+class MeanAbsoluteError(Losses):
     """Mean absolute error, over rows and targets."""
-
-    higher_is_better = False
-    bounded = False
 
     def statistics(self, raw: np.ndarray, target: np.ndarray) -> np.ndarray:
         return np.stack([np.mean(np.abs(raw - target), axis=1), np.ones(len(target))], axis=1)
@@ -145,10 +182,10 @@ class MeanAbsoluteError(Metric):
         return np.asarray(sums[..., 0] / sums[..., 1])
 
 
-class R2(Metric):
+class R2(Losses):
     """1 - squared error / squared distance from the mean, the mean over the targets."""
 
-    bounded = False
+    higher_is_better = True
 
     def statistics(self, raw: np.ndarray, target: np.ndarray) -> np.ndarray:
         centred = target - target.mean(axis=0)  # shifts nothing in the formula, but keeps its digits
@@ -161,6 +198,12 @@ class R2(Metric):
         count = sums[..., -1:]
         spread = np.maximum(second - first**2 / count, 1e-12)
         return np.asarray(np.mean(1 - wrong / spread, axis=-1))
+
+    def loss(self, sums: np.ndarray) -> np.ndarray:
+        return np.asarray(1 - self.from_sums(sums))
+
+    def from_loss(self, loss: float) -> float:
+        return 1 - loss
 
 
 METRICS: dict[str, Metric] = {
@@ -194,11 +237,10 @@ def one_hot(codes: np.ndarray, classes: int) -> np.ndarray:
     return hot
 
 
-def _mean_where(above: np.ndarray, below: np.ndarray) -> np.ndarray:
-    """The mean over the last axis of above / below where there is anything below."""
+def _ratios(above: np.ndarray, below: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """above / below, and where there is anything below."""
     there = below > 0
-    ratio = np.divide(above, below, out=np.zeros_like(above), where=there)
-    return np.asarray(ratio.sum(axis=-1) / np.maximum(there.sum(axis=-1), 1))
+    return np.divide(above, below, out=np.zeros_like(above), where=there), there
 
 
 def _placements(said: np.ndarray, positive: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

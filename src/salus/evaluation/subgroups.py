@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from salus.evaluation.intervals import Resampling
-from salus.evaluation.metrics import METRICS
+from salus.evaluation.metrics import METRICS, Shares
 from salus.evaluation.resampling import Units, wilson
 
 MOST_LEVELS = 12
@@ -126,7 +126,7 @@ def _measured(
         error = units.standard_error(difference, sums)
     if not math.isfinite(error):  # all rows of the part belong to one unit
         return None
-    if found.bounded:  # a part that is all right, or all wrong, by luck has no spread, but is not certain
+    if isinstance(found, Shares):  # a part that is all right, or all wrong, by luck has no spread, but is not certain
         low, high = wilson(score.value, float(inside.sum()) / units.alike)
         error = max(error, (high - low) / 2 / NormalDist().inv_cdf(0.975) * 0.8)
     people = None if groups is None else len(np.unique(groups[inside]))

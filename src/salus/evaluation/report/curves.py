@@ -93,8 +93,8 @@ def line_plot(
 
 def bars_from_zero(rows: Sequence[tuple[str, float, float, float]]) -> str:
     """One bar a name with its interval: (name, value, low, high)."""
-    longest = max(breadth(shortened(name, 28)) for name, *_ in rows)
-    left, right, step = min(260.0, 30 + 7.2 * longest), WIDTH - 30.0, 28
+    longest = max(breadth(shortened(name, 32)) for name, *_ in rows)
+    left, right, step = min(280.0, 30 + 7.2 * longest), WIDTH - 30.0, 28
     ends = [0.0, *(end for row in rows for end in row[1:])]
     low, high = _room(ends, 0.0)
     height = step * len(rows) + 34
@@ -109,10 +109,11 @@ def bars_from_zero(rows: Sequence[tuple[str, float, float, float]]) -> str:
     for index, (name, value, least, most) in enumerate(rows):
         y = 18 + index * step
         start, width = min(at(0), at(value)), max(1.0, abs(at(value) - at(0)))
-        parts.append(text(left - 12, y + 4, shortened(name, 28), INK, "end", 13))
+        parts.append(text(left - 12, y + 4, shortened(name, 32), INK, "end", 13))
         box = f"x='{start:.1f}' y='{y - 7:.1f}' width='{width:.1f}' height='14'"
         parts.append(f"<rect {box} rx='2' fill='{ACCENT}' opacity='0.75'/>")
-        parts.append(line(at(least), y, at(most), y, INK, 1.6))
+        if most > least:
+            parts.append(line(at(least), y, at(most), y, INK, 1.6))
     parts.append(line(at(0), 4, at(0), height - 28, GREY, 1.5))
     return "".join([*parts, "</svg>"])
 

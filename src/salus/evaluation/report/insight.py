@@ -16,7 +16,7 @@ from salus.evaluation.report.curves import (
 from salus.evaluation.report.parts import Said, note, section, share, signed, span, table, tag
 from salus.evaluation.report.text import figure
 
-MOST_PARTS, MOST_BARS, MOST_DEPENDENCES = 15, 20, 6
+MOST_PARTS, MOST_BARS, MOST_DEPENDENCES = 12, 20, 6
 
 
 def subgroups(said: Said) -> str:

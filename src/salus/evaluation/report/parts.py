@@ -64,8 +64,9 @@ def share(value: float | None) -> str:
 
 def signed(name: str, value: float) -> str:
     """A difference, with its sign."""
-    text = figure(name, value)
-    return text if value < 0 else f"+{text}"
+    if abs(value) < 1e-12:
+        return figure(name, 0.0)
+    return ("+" if value > 0 else "\u2212") + figure(name, abs(value))
 
 
 def size(size_bytes: int) -> str:
