@@ -129,6 +129,8 @@ def in_process(
         result = json.loads((Path(scratch) / "result.json").read_bytes())
         result |= {"budget_s": budget_s, "threads": asked.threads, "machine": machine()}
         shutil.copy(Path(scratch) / "scores.npy", output / "scores.npy")
+        if (Path(scratch) / "kept").exists():
+            shutil.copytree(Path(scratch) / "kept", output / "kept", dirs_exist_ok=True)
         (output / "result.json").write_text(json.dumps(result), encoding="utf-8")
     return None
 

@@ -77,13 +77,15 @@ class Task:
 
 @dataclass(frozen=True)
 class Answering:
-    """A fitted peer. batch: positions -> what `predict` takes, not timed. predict: scores (B, K) or numbers (B,)."""
+    """A fitted peer. batch: positions -> what `predict` takes, not timed. predict: scores (B, K) or numbers (B,).
+    save: keeps in a folder what `one_row.py` serves."""
 
     batch: Callable[[np.ndarray], Any]
     predict: Callable[[Any], np.ndarray]
     size_bytes: int
     details: dict[str, Any] = field(default_factory=dict)
     probabilities: bool = True
+    save: Callable[[Path], None] | None = None
 
 
 def run(fit: Callable[[Task], Answering], libraries: tuple[str, ...]) -> None:
@@ -97,6 +99,8 @@ def run(fit: Callable[[Task], Answering], libraries: tuple[str, ...]) -> None:
     fit_s, processor_s = time.monotonic() - began, _processor_s() - busy
     scores = np.asarray(answering.predict(answering.batch(task.test)), dtype=np.float64)
     np.save(asked.output / "scores.npy", scores)
+    if answering.save is not None:
+        answering.save(asked.output / "kept")
     result = {
         "fit_s": fit_s,
         "processor_s": processor_s,

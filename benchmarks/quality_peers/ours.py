@@ -8,6 +8,7 @@ report on. What the report of the fit says is kept in the details.
 from __future__ import annotations
 
 import csv
+import json
 import os
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ import salus
 
 FEW_ROWS, FEW_GROUPS = 2000, 20
 CHUNK_ROWS = 512
+ROWS_KEPT = 200
 SPLIT = "side_of_split"
 
 
@@ -54,8 +56,14 @@ def fit(task: Task) -> Answering:
             return np.array([answer["value"] for answer in answers])
         return np.array([[a["probabilities"].get(level, 0.0) for level in about["levels"]] for a in answers])
 
+    def save(folder: Path) -> None:
+        folder.mkdir()
+        model.save(folder / "bundle")
+        if task.about["family"] == "tables":
+            (folder / "rows.json").write_text(json.dumps(batch(task.test[:ROWS_KEPT])), encoding="utf-8")
+
     size = sum(file.stat().st_size for file in model.folder.rglob("*") if file.is_file())
-    return Answering(batch, predict, size, details_of(model.report))
+    return Answering(batch, predict, size, details_of(model.report), save=save)
 
 
 def few(task: Task) -> bool:
