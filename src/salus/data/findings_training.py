@@ -1,4 +1,4 @@
-"""What the owner of the data should know when it is trained on: labels, leaks, and what lies on both sides of the split.
+"""What the owner of the data should know when it is trained on: labels, groups, and what lies on both sides of the split.
 
 Knows roles, the target and the splits; what is found in the data by itself is in `findings`.
 """
@@ -6,150 +6,243 @@ Knows roles, the target and the splits; what is found in the data by itself is i
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from salus.core.errors import SalusError
 from salus.core.nouns import Finding, Role, Schema, Severity
+from salus.data.findings_drift import drifts
+from salus.data.findings_leaks import ALONE_AUC, ALONE_R2, FEWEST_ROWS, leaks, told_by
 from salus.data.findings_made import finding
-from salus.data.row_keys import row_keys
+from salus.data.findings_pictures import thumbnails_of
+from salus.data.kinds.image import picture_shape
+from salus.data.near_pictures import near_pairs
+from salus.data.row_keys import MISSING, PRIME, mixed, row_keys
 from salus.data.split import Splits
 from salus.data.version import DataVersion
 
 RARE_ROWS = 10
 MAX_CLASSES = 1000
-LEAK_SHARE = 0.9  # a leak may have gaps, but not many
 ROWS_AT_ONCE = 5000  # of pictures and recordings
+FEW_GROUPS = 8
+SMALL_GROUP = 0.1  # of the usual rows of a group
+MAX_COMPARED = 50_000  # pictures held against each other at training
 
 
 def find_for_training(
-    version: DataVersion, schema: Schema, rows: np.ndarray, target: np.ndarray, splits: Splits
+    version: DataVersion,
+    schema: Schema,
+    rows: np.ndarray,
+    target: np.ndarray,
+    splits: Splits,
+    groups: np.ndarray | None = None,
 ) -> tuple[Finding, ...]:
-    """Findings of the data with its roles: leaks, overlaps, labels. `target` is aligned with `rows`."""
+    """Findings of the data with its roles. `target` and `groups` (codes) are aligned with `rows`."""
     roles = {column.name: column.role for column in schema.columns}
     findings = [found for found in version.findings if _still_true(found, roles)]
     names = [column.name for column in schema.targets]
     if len(rows) < version.rows:
-        findings.append(
-            finding("missing_labels", Severity.WARNING, where=", ".join(names), found=version.rows - len(rows))
-        )
-    if target.dtype.kind == "i":
-        findings += _labels(target, schema)
-    findings += _leaks(version, schema, rows, target)
-    findings += _overlap(version, schema, rows, splits)
+        unlabelled = np.setdiff1d(np.arange(version.rows), rows)
+        said = {"where": ", ".join(names), "found": len(unlabelled)}
+        findings.append(finding("missing_labels", Severity.WARNING, names, unlabelled, **said))
+    findings += _labels(target, schema) if target.dtype.kind == "i" else _numbers(target, schema)
+    if any(found.severity is Severity.BLOCKER for found in findings):
+        return tuple(findings)
+    findings += leaks(version, schema, rows, target, groups)
+    findings += _size_leak(version, schema, rows, target)
+    keys = _Keys(version, schema, rows)
+    findings += _conflicts(keys, rows, target)
+    findings += _overlap(version, schema, keys, rows, splits)
+    findings += _groups(schema, splits, groups)
+    findings += drifts(version, schema, rows, target, splits, groups)
     return tuple(findings)
-
-
-def _still_true(found: Finding, roles: dict[str, Role]) -> bool:
-    """A hint that the person has followed already is no finding any more; nor is one about a column that is left out."""
-    if found.code == "possible_group":
-        return roles[found.columns[0]] is not Role.GROUP
-    return found.code != "constant_column" or roles[found.columns[0]] is Role.INPUT
-
-
-def _labels(target: np.ndarray, schema: Schema) -> list[Finding]:
-    name = schema.targets[0].name
-    levels = (schema.targets[0].state or {})["levels"]
-    if len(levels) < 2:
-        return [finding("one_class", Severity.BLOCKER, columns=(name,), where=name, found=levels[0])]
-    if len(levels) > MAX_CLASSES:
-        return [finding("too_many_classes", Severity.BLOCKER, where=name, expected=MAX_CLASSES, found=len(levels))]
-    counts = np.bincount(target, minlength=len(levels))
-    rarest = int(np.argmin(counts))
-    if counts[rarest] < RARE_ROWS or counts[rarest] * 10 < counts.max():
-        return [
-            finding(
-                "imbalanced",
-                Severity.WARNING,
-                columns=(name,),
-                where=name,
-                expected=levels[rarest],
-                found=int(counts[rarest]),
-            )
-        ]
-    return []
-
-
-def _leaks(version: DataVersion, schema: Schema, rows: np.ndarray, target: np.ndarray) -> list[Finding]:
-    """Columns that are the target in other words: of classes, each value names one and each is named by one; of numbers,
-    the same numbers."""
-    findings = []
-    for column in schema.inputs:
-        if column.kind not in ("number", "category"):
-            continue
-        values = version.take([column.name], rows)[column.name]
-        if target.dtype.kind == "i":
-            leaks = _says_the_class(values, target)
-        else:
-            leaks = column.kind == "number" and any(
-                _same(values, numbers) for numbers in target.reshape(len(rows), -1).T
-            )
-        if leaks:
-            findings.append(finding("leaks_target", Severity.WARNING, columns=(column.name,), where=column.name))
-    return findings
-
-
-def _says_the_class(values: Any, target: np.ndarray) -> bool:
-    if isinstance(values, np.ndarray):
-        present = np.isfinite(values)
-        array = values
-    else:
-        present = np.array([value is not None for value in values], dtype=bool)
-        array = np.asarray([value or "" for value in values])
-    if present.mean() < LEAK_SHARE:
-        return False
-    classes = target[present]
-    count = len(np.unique(target))
-    distinct, codes = np.unique(array[present], return_inverse=True)
-    return len(distinct) == count == len(np.unique(codes.astype(np.int64) * count + classes)) == len(np.unique(classes))
-
-
-def _same(values: np.ndarray, target: np.ndarray) -> bool:
-    present = np.isfinite(values)
-    return bool(present.mean() >= LEAK_SHARE and np.array_equal(values[present], target[present]))
 
 
 def overlapping_rows(version: DataVersion, schema: Schema, rows: np.ndarray, splits: Splits) -> np.ndarray:
     """Positions in `splits.test` of the rows whose inputs, to the last bit, are also learned from; of folds, in another fold."""
-    names = [column.name for column in schema.inputs]
-    keys = input_keys(version, names)[rows]
-    tested = keys[splits.test]
-    if splits.folds is None:
-        return np.flatnonzero(np.isin(tested, keys[splits.train]))
-    order = np.lexsort((splits.folds, keys))
-    same = np.flatnonzero((keys[order][1:] == keys[order][:-1]) & (splits.folds[order][1:] != splits.folds[order][:-1]))
-    return np.flatnonzero(np.isin(tested, keys[order][same]))
+    return _overlapping(_Keys(version, schema, rows), splits)
 
 
-def input_keys(version: DataVersion, names: Sequence[str]) -> np.ndarray:
-    """A key for each row of the version over these columns, read piece by piece."""
-    keys = [row_keys(part) for part in _parts(version, names)]
-    return np.concatenate(keys) if keys else np.zeros(0, dtype=np.uint64)
+class _Keys:
+    """keys (B,) of the inputs of the labelled rows; told: whether a row says anything."""
+
+    def __init__(self, version: DataVersion, schema: Schema, rows: np.ndarray) -> None:
+        self.names = [column.name for column in schema.inputs]
+        keys = [row_keys(part) for part in _parts(version, self.names)]
+        self.keys = np.concatenate([np.zeros(0, dtype=np.uint64), *keys])[rows]
+        nothing = np.zeros(1, dtype=np.uint64)
+        for _ in self.names:
+            nothing = mixed(nothing * PRIME + MISSING)
+        self.told = self.keys != nothing[0]
 
 
 def _parts(version: DataVersion, names: Sequence[str]) -> Iterator[pa.Table]:
     for name in sorted(version.files):
         if name.startswith("shards/"):
-            for batch in pq.ParquetFile(version.files[name]).iter_batches(ROWS_AT_ONCE, columns=list(names)):
-                yield pa.Table.from_batches([batch])
+            with pq.ParquetFile(version.files[name]) as shard:
+                for batch in shard.iter_batches(ROWS_AT_ONCE, columns=list(names)):
+                    yield pa.Table.from_batches([batch]).select(list(names))
 
 
-def _overlap(version: DataVersion, schema: Schema, rows: np.ndarray, splits: Splits) -> list[Finding]:
-    """Test rows whose inputs also lie in train."""
-    shared = overlapping_rows(version, schema, rows, splits)
-    if not len(shared):
-        return []
-    where = rows[splits.test][shared]
-    names = [column.name for column in schema.inputs]
+def _still_true(found: Finding, roles: dict[str, Role]) -> bool:
+    """A hint that the person has followed already is no finding any more; nor is one about a column that is left out."""
+    known = [roles[name] for name in found.columns if name in roles]
+    if found.code == "possible_group":
+        return Role.GROUP not in known
+    if found.code == "constant_column":
+        return known[0] is Role.INPUT
+    return not known or any(role is not Role.IGNORE for role in known) or found.code == "id_column"
+
+
+def _labels(target: np.ndarray, schema: Schema) -> list[Finding]:
+    name = schema.targets[0].name
+    levels = (schema.targets[0].state or {})["levels"]
+    where = {"where": name}
+    if len(levels) < 2:
+        return [finding("one_class", Severity.BLOCKER, (name,), (), found=levels[0], **where)]
+    if len(levels) > MAX_CLASSES:
+        return [
+            finding("too_many_classes", Severity.BLOCKER, (name,), (), expected=MAX_CLASSES, found=len(levels), **where)
+        ]
+    if len(levels) * 2 > len(target):
+        said = {"expected": len(target), "found": len(levels)}
+        return [finding("more_classes_than_rows", Severity.BLOCKER, (name,), (), **said, **where)]
+    counts = np.bincount(target, minlength=len(levels))
+    rarest = int(np.argmin(counts))
+    found = []
+    if counts[rarest] < RARE_ROWS:
+        rare = counts < RARE_ROWS
+        said = {"expected": RARE_ROWS, "found": int(rare.sum()), "example": levels[rarest]}
+        found.append(finding("rare_classes", Severity.WARNING, (name,), (), **said, **where))
+    if counts[rarest] * 10 < counts.max():
+        said = {"expected": levels[rarest], "found": int(counts[rarest])}
+        found.append(finding("imbalanced", Severity.WARNING, (name,), (), **said, **where))
+    return found
+
+
+def _numbers(target: np.ndarray, schema: Schema) -> list[Finding]:
+    columns = zip(schema.targets, target.reshape(len(target), -1).T, strict=True)
     return [
-        finding(
-            "overlapping_rows",
-            Severity.WARNING,
-            columns=names[:20],
-            rows=where,
-            found=len(shared),
-            expected=len(splits.test),
-        )
+        finding("constant_target", Severity.BLOCKER, (column.name,), (), where=column.name, found=f"{values[0]:g}")
+        for column, values in columns
+        if np.ptp(values) == 0
     ]
+
+
+def _size_leak(version: DataVersion, schema: Schema, rows: np.ndarray, target: np.ndarray) -> list[Finding]:
+    """Pictures of the classes that differ in their size: height, width, channels and bytes, each alone."""
+    for column in schema.inputs:
+        if column.kind != "image" or len(rows) < FEWEST_ROWS:
+            continue
+        drawn = np.sort(np.random.default_rng(0).permutation(len(rows))[:ROWS_AT_ONCE])
+        sizes = np.array([_sizes(content) for content in version.take([column.name], rows[drawn])[column.name]])
+        alone = max(told_by(figures, target[drawn]) for figures in sizes.T)
+        numbers = target.dtype.kind != "i"
+        if alone > (ALONE_R2 if numbers else ALONE_AUC):
+            said = {"where": column.name, "expected": "R2" if numbers else "AUC", "found": f"{alone:.4f}"}
+            return [finding("size_tells_target", Severity.WARNING, (column.name,), (), **said)]
+    return []
+
+
+def _sizes(content: bytes | None) -> tuple[float, ...]:
+    if content is None:
+        return (np.nan,) * 4
+    try:
+        return (*(float(size) for size in picture_shape(content)), float(len(content)))
+    except SalusError:
+        return (np.nan,) * 4
+
+
+def _conflicts(keys: _Keys, rows: np.ndarray, target: np.ndarray) -> list[Finding]:
+    """Rows of the same inputs and another class."""
+    if target.dtype.kind != "i":
+        return []
+    order = np.lexsort((target, keys.keys))
+    sorted_keys, classes = keys.keys[order], target[order]
+    starts = np.flatnonzero(np.concatenate([[True], sorted_keys[1:] != sorted_keys[:-1]]))
+    differs = np.maximum.reduceat(classes, starts) != np.minimum.reduceat(classes, starts)
+    sizes = np.diff(np.append(starts, len(order)))
+    members = np.sort(order[np.repeat(differs, sizes)])
+    members = members[keys.told[members]]
+    if not len(members):
+        return []
+    return [finding("conflicting_labels", Severity.WARNING, keys.names[:20], rows[members], found=len(members))]
+
+
+def _overlapping(keys: _Keys, splits: Splits) -> np.ndarray:
+    tested, told = keys.keys[splits.test], keys.told[splits.test]
+    if splits.folds is None:
+        return np.flatnonzero(np.isin(tested, keys.keys[splits.train]) & told)
+    order = np.lexsort((splits.folds, keys.keys))
+    sorted_keys, folds = keys.keys[order], splits.folds[order]
+    apart = (sorted_keys[1:] == sorted_keys[:-1]) & (folds[1:] != folds[:-1])
+    return np.flatnonzero(np.isin(tested, sorted_keys[1:][apart]) & told)
+
+
+def _overlap(version: DataVersion, schema: Schema, keys: _Keys, rows: np.ndarray, splits: Splits) -> list[Finding]:
+    """Test rows whose inputs also lie in train, rows that repeat inside train, and near copies of pictures on both sides."""
+    found = []
+    shared = _overlapping(keys, splits)
+    if len(shared):
+        said = {"found": len(shared), "expected": len(splits.test)}
+        found.append(finding("overlapping_rows", Severity.WARNING, keys.names[:20], rows[splits.test][shared], **said))
+    if splits.folds is None:
+        learned = np.sort(np.concatenate([splits.train, splits.validation]))
+        learned = learned[keys.told[learned]]
+        repeats = np.ones(len(learned), dtype=bool)
+        repeats[np.unique(keys.keys[learned], return_index=True)[1]] = False
+        if repeats.any():
+            said = {"found": int(repeats.sum()), "expected": len(learned)}
+            found.append(finding("repeated_in_train", Severity.INFO, keys.names[:20], rows[learned[repeats]], **said))
+    return [*found, *_near_overlap(version, schema, rows, splits, shared)]
+
+
+def _near_overlap(
+    version: DataVersion, schema: Schema, rows: np.ndarray, splits: Splits, shared: np.ndarray
+) -> list[Finding]:
+    """Only where adding has found near copies."""
+    known = {name for found in version.findings if found.code == "near_duplicate_pictures" for name in found.columns}
+    for column in schema.inputs:
+        if column.name not in known or len(rows) > MAX_COMPARED:
+            continue
+        small = np.concatenate([thumbnails_of(part.column(0).to_pylist()) for part in _parts(version, [column.name])])
+        side = splits.folds if splits.folds is not None else np.zeros(len(rows), dtype=np.int64)
+        if splits.folds is None:
+            side[splits.validation] = 2
+            side[splits.test] = 1
+        first, second = near_pairs(small[rows]).T
+        apart = (side[first] != side[second]) & (splits.folds is not None or (side[first] + side[second] == 1))
+        members = np.concatenate([first[apart], second[apart]])
+        members = np.unique(
+            members[np.isin(members, splits.test) & ((side[members] == 1) | (splits.folds is not None))]
+        )
+        members = np.setdiff1d(members, splits.test[shared])
+        if len(members):
+            said = {"where": column.name, "found": len(members), "expected": len(splits.test)}
+            return [finding("overlapping_near_pictures", Severity.WARNING, (column.name,), rows[members], **said)]
+    return []
+
+
+def _groups(schema: Schema, splits: Splits, groups: np.ndarray | None) -> list[Finding]:
+    """Few people, people with hardly a row, and people on both sides of a given split."""
+    columns = schema.with_role(Role.GROUP)
+    if groups is None or not columns:
+        return []
+    where = {"where": columns[0].name}
+    name = (columns[0].name,)
+    sizes = np.bincount(np.unique(groups, return_inverse=True)[1])
+    found = []
+    if len(sizes) < FEW_GROUPS:
+        found.append(finding("few_groups", Severity.INFO, name, (), found=len(sizes), **where))
+    usual = float(np.median(sizes))
+    small = np.flatnonzero(sizes < SMALL_GROUP * usual)
+    if len(small):
+        said = {"found": len(small), "expected": int(usual), "example": int(sizes[small].min())}
+        found.append(finding("small_groups", Severity.WARNING, name, (), **said, **where))
+    if splits.folds is None:
+        both = np.intersect1d(groups[splits.test], groups[splits.train])
+        if len(both):
+            found.append(finding("group_on_both_sides", Severity.WARNING, name, (), found=len(both), **where))
+    return found

@@ -236,8 +236,8 @@ MESSAGES = {
     ),
     "small_groups": Message(
         422,
-        "{found} groups of '{where}' have far fewer rows than the usual {expected}, such as '{example}'.",
-        "“{where}”有 {found} 个分组的行数远少于通常的 {expected} 行，例如“{example}”。",
+        "{found} groups of '{where}' have far fewer rows than the usual {expected}, the smallest {example} rows.",
+        "“{where}”有 {found} 个分组的行数远少于通常的 {expected} 行，最少 {example} 行。",
         "Check whether their names are mistyped or their recordings broke off.",
         "请检查名称是否写错或记录是否中断。",
     ),
@@ -254,5 +254,12 @@ MESSAGES = {
         "仅凭图片尺寸就能在留出的行上预测目标：{expected} {found}。",
         "Pictures of the classes come from different places; bring them to one size, and collect all classes alike.",
         "各类图片来源不同；请统一尺寸，并以相同方式收集各类。",
+    ),
+    "repeated_in_train": Message(
+        422,
+        "{found} of the {expected} rows that are learned from repeat an earlier one of them.",
+        "用于学习的 {expected} 行中有 {found} 行与前面的行重复。",
+        "They count twice in learning; remove the copies if they are a mistake.",
+        "它们在学习中被重复计算；若为误复制请删除。",
     ),
 }

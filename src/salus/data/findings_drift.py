@@ -1,0 +1,115 @@
+"""Columns whose values, or labels, are distributed otherwise in test than in train.
+
+Numbers are compared by the two-sample test of Kolmogorov and Smirnov, labels by chi squared (Pearson 1900), both corrected for
+looking at many columns (Bonferroni); only differences that are also large count: the KS distance, or the population stability index.
+Rows of one group are no independent witnesses: of each group one row is drawn.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from salus.core.nouns import Finding, Schema, Severity
+from salus.data.findings_leaks import columns_of
+from salus.data.findings_made import finding
+from salus.data.split import Splits
+from salus.data.version import DataVersion
+
+ALPHA = 1e-3
+LEAST_KS = 0.12
+LEAST_PSI = 0.2
+FEWEST_ROWS = 30
+MAX_ROWS = 20_000
+MAX_LEVELS = 30
+
+
+def drifts(
+    version: DataVersion,
+    schema: Schema,
+    rows: np.ndarray,
+    target: np.ndarray,
+    splits: Splits,
+    groups: np.ndarray | None,
+) -> list[Finding]:
+    """One finding for all columns, one for the target."""
+    if splits.folds is not None:
+        return []
+    train, test = (_witnesses(side, groups) for side in (splits.train, splits.test))
+    if min(len(train), len(test)) < FEWEST_ROWS:
+        return []
+    found = []
+    looked = [c for c in schema.inputs if c.kind in ("number", "category")]
+    apart = []
+    for column, values in columns_of(version, schema, rows[np.concatenate([train, test])]):
+        said = _apart(values[: len(train)], values[len(train) :], ALPHA / max(1, len(looked)))
+        if said is not None:
+            apart.append((said[0], column.name, said[1]))
+    if apart:
+        apart.sort(key=lambda item: (-item[0], item[1]))
+        names = [name for _, name, _ in apart[:20]]
+        worst = {"where": apart[0][1], "expected": apart[0][2], "found": len(apart)}
+        found.append(finding("drift", Severity.WARNING, names, (), **worst))
+    one = target.astype(object) if target.dtype.kind == "i" else target.reshape(len(target), -1)[:, 0]
+    of_target = _apart(one[train], one[test], ALPHA)
+    if of_target is not None:
+        name = schema.targets[0].name
+        found.append(finding("drift_of_target", Severity.WARNING, (name,), (), where=name, expected=of_target[1]))
+    return found
+
+
+def _witnesses(side: np.ndarray, groups: np.ndarray | None) -> np.ndarray:
+    generator = np.random.default_rng(0)
+    drawn = generator.permutation(side)
+    if groups is not None:
+        drawn = drawn[np.unique(groups[drawn], return_index=True)[1]]
+    return drawn[:MAX_ROWS]
+
+
+def _apart(train: np.ndarray, test: np.ndarray, alpha: float) -> tuple[float, str] | None:
+    """How far the sides lie apart, and in words; None when they do not, or only a little."""
+    if train.dtype.kind == "f":
+        missing = [~np.isfinite(train), ~np.isfinite(test)]
+        numbers = _numbers_apart(train[~missing[0]], test[~missing[1]], alpha)
+        return numbers or _labels_apart(missing[0].astype(object), missing[1].astype(object), alpha)
+    return _labels_apart(train, test, alpha)
+
+
+def _numbers_apart(train: np.ndarray, test: np.ndarray, alpha: float) -> tuple[float, str] | None:
+    from scipy.special import kolmogorov
+
+    if min(len(train), len(test)) < FEWEST_ROWS:
+        return None
+    train, test = np.sort(train), np.sort(test)
+    every = np.concatenate([train, test])
+    below = [np.searchsorted(side, every, side="right") / len(side) for side in (train, test)]
+    distance = float(np.abs(below[0] - below[1]).max())
+    size = np.sqrt(len(train) * len(test) / (len(train) + len(test)))
+    if distance < LEAST_KS or kolmogorov(distance * size) > alpha:
+        return None
+    return distance, f"KS {distance:.2f}, {np.median(train):.4g} → {np.median(test):.4g}"
+
+
+def _labels_apart(train: np.ndarray, test: np.ndarray, alpha: float) -> tuple[float, str] | None:
+    from scipy.stats import chi2
+
+    texts = np.array([str(value) for value in np.concatenate([train, test])])
+    levels, codes = np.unique(texts, return_inverse=True)
+    order = np.argsort(-np.bincount(codes), kind="stable")
+    place = np.empty(len(levels), dtype=np.int64)
+    place[order] = np.minimum(np.arange(len(levels)), MAX_LEVELS)
+    codes = place[codes]
+    width = int(codes.max()) + 1
+    if width < 2:
+        return None
+    counts = np.stack(
+        [np.bincount(codes[: len(train)], minlength=width), np.bincount(codes[len(train) :], minlength=width)]
+    )
+    awaited = counts.sum(axis=1, keepdims=True) * counts.sum(axis=0) / counts.sum()
+    statistic = float(((counts - awaited) ** 2 / np.maximum(awaited, 1e-9)).sum())
+    shares = (counts + 0.5) / (counts + 0.5).sum(axis=1, keepdims=True)
+    stability = float(((shares[0] - shares[1]) * np.log(shares[0] / shares[1])).sum())
+    if stability < LEAST_PSI or chi2.sf(statistic, width - 1) > alpha:
+        return None
+    worst = int(np.argmax(np.abs(shares[0] - shares[1])))
+    name = levels[order[worst]] if worst < MAX_LEVELS else "others"
+    return stability, f"PSI {stability:.2f}, '{name[:40]}' {shares[0][worst]:.0%} → {shares[1][worst]:.0%}"

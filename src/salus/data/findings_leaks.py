@@ -1,0 +1,169 @@
+"""Columns that say the target: in other words, row by row, or so well that each alone predicts it on rows held out.
+
+Knows values of columns, the target and groups; does not know why a column may be known too early.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from salus.core.nouns import Column, Finding, Schema, Severity
+from salus.data.findings_made import finding
+from salus.data.version import DataVersion
+
+LEAK_SHARE = 0.9  # a leak may have gaps, but not many
+ALONE_AUC = 0.99
+ALONE_R2 = 0.99
+FOLDS = 3
+BINS = 64
+FEWEST_ROWS = 60  # below it one column says the target by chance
+FEWEST_OF_A_CLASS = 8
+MAX_ROWS = 50_000  # drawn from more
+MAX_COLUMNS = 2000
+COLUMNS_AT_ONCE = 64
+
+
+def leaks(
+    version: DataVersion, schema: Schema, rows: np.ndarray, target: np.ndarray, groups: np.ndarray | None
+) -> list[Finding]:
+    """target: class codes (B,) or numbers (B, M), as groups aligned with `rows`."""
+    drawn = np.arange(len(rows))
+    if len(rows) > MAX_ROWS:
+        drawn = np.sort(np.random.default_rng(0).choice(len(rows), MAX_ROWS, replace=False))
+    numbers = target.dtype.kind != "i"
+    folds = _folds(len(rows) if groups is None else groups)[drawn]
+    found = []
+    for column, values in columns_of(version, schema, rows):
+        if _says(values, target):
+            found.append(_found("leaks_target", column))
+            continue
+        if len(drawn) < FEWEST_ROWS:
+            continue
+        codes, positions = _coded(values[drawn])
+        if numbers:
+            scores = target[drawn].reshape(len(drawn), -1)
+            alone = max(_explained(codes, positions, one, folds) for one in scores.T)
+        else:
+            alone = _told_apart(codes, target[drawn], folds)
+        if alone > (ALONE_R2 if numbers else ALONE_AUC):
+            found.append(_found("predicts_alone", column, expected="R2" if numbers else "AUC", found=f"{alone:.4f}"))
+    return found
+
+
+def columns_of(version: DataVersion, schema: Schema, rows: np.ndarray) -> Iterator[tuple[Column, np.ndarray]]:
+    """Plain inputs with their values for `rows`: numbers, or texts as objects, a few columns at once."""
+    plain = [c for c in schema.inputs if c.kind in ("number", "category")][:MAX_COLUMNS]
+    for start in range(0, len(plain), COLUMNS_AT_ONCE):
+        some = plain[start : start + COLUMNS_AT_ONCE]
+        values = version.take([column.name for column in some], rows)
+        for column in some:
+            of_column = values[column.name]
+            yield column, of_column if isinstance(of_column, np.ndarray) else np.array(of_column, dtype=object)
+
+
+def told_by(values: np.ndarray, target: np.ndarray) -> float:
+    """AUC (of the worst class) or R2 that numbers alone reach on rows held out."""
+    folds = _folds(len(target))
+    codes, positions = _coded(values)
+    if target.dtype.kind == "i":
+        return _told_apart(codes, target, folds)
+    return max(_explained(codes, positions, one, folds) for one in target.reshape(len(target), -1).T)
+
+
+def _found(code: str, column: Column, **said: Any) -> Finding:
+    return finding(code, Severity.WARNING, (column.name,), where=column.name, **said)
+
+
+def _folds(units: np.ndarray | int) -> np.ndarray:
+    """The fold of each row; rows of one unit lie in one."""
+    if isinstance(units, int):
+        return np.random.default_rng(1).permutation(units) % FOLDS
+    codes = np.unique(units, return_inverse=True)[1]
+    return (np.random.default_rng(1).permutation(int(codes.max()) + 1) % FOLDS)[codes]
+
+
+def _says(values: np.ndarray, target: np.ndarray) -> bool:
+    """Whether each value names one class and each class one value; or the numbers are those of the target."""
+    numeric = values.dtype.kind == "f"
+    present = np.isfinite(values) if numeric else np.array([value is not None for value in values], dtype=bool)
+    if present.mean() < LEAK_SHARE:
+        return False
+    if target.dtype.kind != "i":
+        same = [np.array_equal(values[present], one[present]) for one in target.reshape(len(target), -1).T]
+        return numeric and any(same)
+    classes = target[present]
+    count = len(np.unique(target))
+    known = values[present] if numeric else values[present].astype(str)
+    distinct, codes = np.unique(known, return_inverse=True)
+    pairs = np.unique(codes.astype(np.int64) * count + classes)
+    return len(distinct) == count == len(pairs) == len(np.unique(classes))
+
+
+def _coded(values: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+    """Bins of numbers by quantiles, or levels of labels, as codes (B,) of which 0 is missing; and the numbers themselves."""
+    if values.dtype.kind == "f":
+        finite = np.isfinite(values)
+        known = np.unique(values[finite])
+        if len(known) > BINS:
+            known = np.unique(np.quantile(values[finite], np.linspace(0, 1, BINS + 1)[1:-1]))
+        codes = np.where(finite, 1 + np.searchsorted(known, np.where(finite, values, 0.0), side="left"), 0)
+        return codes.astype(np.int64), values
+    texts = np.array(["" if value is None else f"={value}" for value in values])
+    return np.unique(texts, return_inverse=True)[1].astype(np.int64) + int("" not in texts), None
+
+
+def _told_apart(codes: np.ndarray, target: np.ndarray, folds: np.ndarray) -> float:
+    """The AUC of the class that is told apart worst, by the shares of classes in each code, learned on the other folds."""
+    classes = np.unique(target, return_inverse=True)[1]
+    counts = np.bincount(classes)
+    if len(counts) < 2 or len(counts) > 100 or counts.max() == len(classes):
+        return 0.0
+    shares = np.zeros((len(classes), len(counts)))
+    for fold in range(FOLDS):
+        inside = folds != fold
+        table = np.zeros((int(codes.max()) + 1, len(counts)))
+        np.add.at(table, (codes[inside], classes[inside]), 1)
+        table = (table + counts / counts.sum()) / (table.sum(axis=1, keepdims=True) + 1)
+        shares[~inside] = table[codes[~inside]]
+    judged = [_auc(shares[:, one], classes == one) for one in range(len(counts)) if counts[one] >= FEWEST_OF_A_CLASS]
+    return min(judged, default=0.0)
+
+
+def _auc(scores: np.ndarray, positive: np.ndarray) -> float:
+    """Mann and Whitney 1947, ties count half."""
+    _, codes, counts = np.unique(scores, return_inverse=True, return_counts=True)
+    ranks = (np.cumsum(counts) - (counts - 1) / 2)[codes]
+    ones = int(positive.sum())
+    zeros = len(positive) - ones
+    if not ones or not zeros:
+        return 0.0
+    return float((ranks[positive].sum() - ones * (ones + 1) / 2) / (ones * zeros))
+
+
+def _explained(codes: np.ndarray, numbers: np.ndarray | None, target: np.ndarray, folds: np.ndarray) -> float:
+    """R2 on rows held out: of the mean in each code, and of a straight line, whichever is better."""
+    spread = float(((target - target.mean()) ** 2).sum())
+    if spread <= 0:
+        return 0.0
+    by_code, by_line = np.zeros(len(target)), np.zeros(len(target))
+    finite = np.isfinite(numbers) if numbers is not None else np.zeros(len(target), dtype=bool)
+    for fold in range(FOLDS):
+        inside, outside = folds != fold, folds == fold
+        mean = float(target[inside].mean())
+        size = np.bincount(codes[inside], minlength=int(codes.max()) + 1)
+        total = np.bincount(codes[inside], weights=target[inside], minlength=len(size))
+        by_code[outside] = ((total + mean) / (size + 1))[codes[outside]]
+        by_line[outside] = mean
+        if numbers is not None and len(np.unique(numbers[inside & finite])) > 1:
+            slope, offset = _line(numbers[inside & finite], target[inside & finite])
+            by_line[outside & finite] = offset + slope * numbers[outside & finite]
+    return max(1 - float(((target - said) ** 2).sum()) / spread for said in (by_code, by_line))
+
+
+def _line(numbers: np.ndarray, target: np.ndarray) -> tuple[float, float]:
+    centre, middle = float(numbers.mean()), float(target.mean())
+    slope = float(((numbers - centre) * (target - middle)).sum() / ((numbers - centre) ** 2).sum())
+    return slope, middle - slope * centre
