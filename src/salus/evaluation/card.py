@@ -107,8 +107,8 @@ def _decisions(report: Report) -> Iterator[str]:
         wanted = figure("accuracy", conformal["level"])
         for item in conformal["targets"]:
             held = figure("accuracy", item["covered"]["value"])
-            shown = f"± {item['half_width']:.4g} holds the truth in {held} of the test rows (wanted: {wanted})."
-            yield f"- {_cell(item['target'])}: {shown}"
+            width = f"± {item['half_width']:.4g} holds the truth in {held} of the test rows (wanted: {wanted})."
+            yield f"- {_cell(item['target'])}: {width}"
     if not report["confusion"] and not conformal:
         yield "Numbers are given without an interval."
 

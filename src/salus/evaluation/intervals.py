@@ -129,8 +129,11 @@ class Resampling:
                 / np.maximum(_log_error(metric, weights @ sums, weights @ products, scale), 1e-3 * error)
                 for weights in self.units.weights
             ]
-            quantiles = np.quantile(np.concatenate(drawn), [0.025, 0.975])
-            quantiles = np.clip(quantiles, -MOST_QUANTILE * student, MOST_QUANTILE * student)
+            low, high = np.quantile(np.concatenate(drawn), [0.025, 0.975])
+            # Never narrower than Student's: the largest losses there are may not lie among these rows.
+            quantiles = np.array(
+                [max(min(low, -student), -MOST_QUANTILE * student), min(max(high, student), MOST_QUANTILE * student)]
+            )
         ends = [metric.from_loss(value * math.exp(min(50.0, -quantile * error))) for quantile in quantiles.tolist()]
         return min(ends), max(ends)
 
