@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 
+from salus.core.catalogue import check_train_spec
 from salus.core.errors import SalusError
 from salus.core.gate import check_policy, gate
+from salus.core.specs import TrainSpec
 
 
 def report(
@@ -130,3 +132,5 @@ def test_a_policy_is_checked_when_it_is_asked_for(policy: dict[str, Any], field:
     with pytest.raises(SalusError) as caught:
         check_policy(policy)
     assert caught.value.code == "bad_spec" and f"'{field}'" in str(caught.value.parameters["where"])
+    with pytest.raises(SalusError):
+        check_train_spec(TrainSpec(target=("y",), policy=policy))

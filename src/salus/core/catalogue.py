@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from salus.core.errors import SalusError
+from salus.core.gate import check_policy
 from salus.core.specs import TrainSpec
 
 FILE = Path(__file__).with_name("catalogue.json")
@@ -33,7 +34,8 @@ def catalogue() -> dict[str, Any]:
 
 
 def check_train_spec(spec: TrainSpec) -> None:
-    """`bad_spec` for a learner, an option or a recipe that there is not, or a value outside its range."""
+    """`bad_spec` for a learner, an option or a recipe that there is not, or a value outside its range; also of the policy."""
+    check_policy(spec.policy)
     learners = catalogue()["learners"]
     if spec.recipe is not None and spec.recipe not in catalogue()["recipes"]:
         raise SalusError(
