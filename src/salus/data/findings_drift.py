@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from salus.core.nouns import Finding, Schema, Severity
-from salus.data.findings_leaks import columns_of
+from salus.data.findings_leaks import Told, columns_of
 from salus.data.findings_made import finding
 from salus.data.split import Splits
 from salus.data.version import DataVersion
@@ -40,8 +40,9 @@ def drifts(
     found = []
     looked = [c for c in schema.inputs if c.kind in ("number", "category")]
     apart = []
-    for column, values in columns_of(version, schema, rows[np.concatenate([train, test])]):
-        said = _apart(values[: len(train)], values[len(train) :], ALPHA / max(1, len(looked)))
+    both = np.concatenate([train, test])
+    for column, told in columns_of(version, schema, rows[both]):
+        said = _apart(told, len(train), ALPHA / max(1, len(looked)))
         if said is not None:
             apart.append((said[0], column.name, said[1]))
     if apart:
@@ -49,8 +50,11 @@ def drifts(
         names = [name for _, name, _ in apart[:20]]
         worst = {"where": apart[0][1], "expected": apart[0][2], "found": len(apart)}
         found.append(finding("drift", Severity.WARNING, names, (), **worst))
-    one = target.astype(object) if target.dtype.kind == "i" else target.reshape(len(target), -1)[:, 0]
-    of_target = _apart(one[train], one[test], ALPHA)
+    if target.dtype.kind == "i":
+        levels = tuple((schema.targets[0].state or {})["levels"])
+        of_target = _apart(Told(codes=target[both] + 1, levels=levels), len(train), ALPHA)
+    else:
+        of_target = _apart(Told(numbers=target.reshape(len(target), -1)[both, 0]), len(train), ALPHA)
     if of_target is not None:
         name = schema.targets[0].name
         found.append(finding("drift_of_target", Severity.WARNING, (name,), (), where=name, expected=of_target[1]))
@@ -65,13 +69,14 @@ def _witnesses(side: np.ndarray, groups: np.ndarray | None) -> np.ndarray:
     return drawn[:MAX_ROWS]
 
 
-def _apart(train: np.ndarray, test: np.ndarray, alpha: float) -> tuple[float, str] | None:
-    """How far the sides lie apart, and in words; None when they do not, or only a little."""
-    if train.dtype.kind == "f":
-        missing = [~np.isfinite(train), ~np.isfinite(test)]
-        numbers = _numbers_apart(train[~missing[0]], test[~missing[1]], alpha)
-        return numbers or _labels_apart(missing[0].astype(object), missing[1].astype(object), alpha)
-    return _labels_apart(train, test, alpha)
+def _apart(told: Told, count: int, alpha: float) -> tuple[float, str] | None:
+    """How far the first `count` rows lie from the others, and in words; None when they do not, or only a little."""
+    if told.numbers is not None:
+        finite = np.isfinite(told.numbers)
+        train, test = told.numbers[:count][finite[:count]], told.numbers[count:][finite[count:]]
+        gaps = Told(codes=1 + finite.astype(np.int64), levels=("missing", "present"))
+        return _numbers_apart(train, test, alpha) or _labels_apart(gaps, count, alpha)
+    return _labels_apart(told, count, alpha)
 
 
 def _numbers_apart(train: np.ndarray, test: np.ndarray, alpha: float) -> tuple[float, str] | None:
@@ -89,21 +94,18 @@ def _numbers_apart(train: np.ndarray, test: np.ndarray, alpha: float) -> tuple[f
     return distance, f"KS {distance:.2f}, {np.median(train):.4g} → {np.median(test):.4g}"
 
 
-def _labels_apart(train: np.ndarray, test: np.ndarray, alpha: float) -> tuple[float, str] | None:
+def _labels_apart(told: Told, count: int, alpha: float) -> tuple[float, str] | None:
     from scipy.stats import chi2
 
-    texts = np.array([str(value) for value in np.concatenate([train, test])])
-    levels, codes = np.unique(texts, return_inverse=True)
-    order = np.argsort(-np.bincount(codes), kind="stable")
-    place = np.empty(len(levels), dtype=np.int64)
-    place[order] = np.minimum(np.arange(len(levels)), MAX_LEVELS)
-    codes = place[codes]
+    assert told.codes is not None
+    order = np.argsort(-np.bincount(told.codes, minlength=len(told.levels) + 1), kind="stable")
+    place = np.empty(len(order), dtype=np.int64)
+    place[order] = np.minimum(np.arange(len(order)), MAX_LEVELS)  # the rare ones together
+    codes = place[told.codes]
     width = int(codes.max()) + 1
     if width < 2:
         return None
-    counts = np.stack(
-        [np.bincount(codes[: len(train)], minlength=width), np.bincount(codes[len(train) :], minlength=width)]
-    )
+    counts = np.stack([np.bincount(side, minlength=width) for side in (codes[:count], codes[count:])])
     awaited = counts.sum(axis=1, keepdims=True) * counts.sum(axis=0) / counts.sum()
     statistic = float(((counts - awaited) ** 2 / np.maximum(awaited, 1e-9)).sum())
     shares = (counts + 0.5) / (counts + 0.5).sum(axis=1, keepdims=True)
@@ -111,5 +113,5 @@ def _labels_apart(train: np.ndarray, test: np.ndarray, alpha: float) -> tuple[fl
     if stability < LEAST_PSI or chi2.sf(statistic, width - 1) > alpha:
         return None
     worst = int(np.argmax(np.abs(shares[0] - shares[1])))
-    name = levels[order[worst]] if worst < MAX_LEVELS else "others"
+    name = ("missing", *told.levels)[order[worst]] if worst < MAX_LEVELS else "others"
     return stability, f"PSI {stability:.2f}, '{name[:40]}' {shares[0][worst]:.0%} → {shares[1][worst]:.0%}"

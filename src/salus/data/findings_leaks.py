@@ -6,9 +6,12 @@ Knows values of columns, the target and groups; does not know why a column may b
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from salus.core.nouns import Column, Finding, Schema, Severity
 from salus.data.findings_made import finding
@@ -26,6 +29,15 @@ MAX_COLUMNS = 2000
 COLUMNS_AT_ONCE = 64
 
 
+@dataclass(frozen=True)
+class Told:
+    """What a column says in some rows: `numbers` (B,), NaN missing; or `codes` (B,) of labels, 0 missing, i + 1 is levels[i]."""
+
+    numbers: np.ndarray | None = None
+    codes: np.ndarray | None = None
+    levels: tuple[str, ...] = ()
+
+
 def leaks(
     version: DataVersion, schema: Schema, rows: np.ndarray, target: np.ndarray, groups: np.ndarray | None
 ) -> list[Finding]:
@@ -35,42 +47,48 @@ def leaks(
         drawn = np.sort(np.random.default_rng(0).choice(len(rows), MAX_ROWS, replace=False))
     numbers = target.dtype.kind != "i"
     folds = _folds(len(rows) if groups is None else groups)[drawn]
+    target = target[drawn]
     found = []
-    for column, values in columns_of(version, schema, rows):
-        if _says(values, target):
+    for column, told in columns_of(version, schema, rows[drawn]):
+        if _says(told, target):
             found.append(_found("leaks_target", column))
             continue
         if len(drawn) < FEWEST_ROWS:
             continue
-        codes, positions = _coded(values[drawn])
+        codes = _binned(told)
         if numbers:
-            scores = target[drawn].reshape(len(drawn), -1)
-            alone = max(_explained(codes, positions, one, folds) for one in scores.T)
+            alone = max(_explained(codes, told.numbers, one, folds) for one in target.reshape(len(drawn), -1).T)
         else:
-            alone = _told_apart(codes, target[drawn], folds)
+            alone = _told_apart(codes, target, folds)
         if alone > (ALONE_R2 if numbers else ALONE_AUC):
             found.append(_found("predicts_alone", column, expected="R2" if numbers else "AUC", found=f"{alone:.4f}"))
     return found
 
 
-def columns_of(version: DataVersion, schema: Schema, rows: np.ndarray) -> Iterator[tuple[Column, np.ndarray]]:
-    """Plain inputs with their values for `rows`: numbers, or texts as objects, a few columns at once."""
+def columns_of(version: DataVersion, schema: Schema, rows: np.ndarray) -> Iterator[tuple[Column, Told]]:
+    """Plain inputs and what they say in `rows`, read a few columns at once."""
     plain = [c for c in schema.inputs if c.kind in ("number", "category")][:MAX_COLUMNS]
     for start in range(0, len(plain), COLUMNS_AT_ONCE):
         some = plain[start : start + COLUMNS_AT_ONCE]
-        values = version.take([column.name for column in some], rows)
+        table = version.table([column.name for column in some]).take(pa.array(rows))
         for column in some:
-            of_column = values[column.name]
-            yield column, of_column if isinstance(of_column, np.ndarray) else np.array(of_column, dtype=object)
+            array = table.column(column.name).combine_chunks()
+            array = array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
+            if pa.types.is_floating(array.type):
+                yield column, Told(numbers=pc.fill_null(array, float("nan")).to_numpy(zero_copy_only=False))
+            else:
+                coded = array.dictionary_encode()
+                codes = pc.fill_null(coded.indices, -1).to_numpy(zero_copy_only=False).astype(np.int64) + 1
+                yield column, Told(codes=codes, levels=tuple(coded.dictionary.to_pylist()))
 
 
-def told_by(values: np.ndarray, target: np.ndarray) -> float:
+def told_by(numbers: np.ndarray, target: np.ndarray) -> float:
     """AUC (of the worst class) or R2 that numbers alone reach on rows held out."""
     folds = _folds(len(target))
-    codes, positions = _coded(values)
+    codes = _binned(Told(numbers=numbers))
     if target.dtype.kind == "i":
         return _told_apart(codes, target, folds)
-    return max(_explained(codes, positions, one, folds) for one in target.reshape(len(target), -1).T)
+    return max(_explained(codes, numbers, one, folds) for one in target.reshape(len(target), -1).T)
 
 
 def _found(code: str, column: Column, **said: Any) -> Finding:
@@ -85,34 +103,37 @@ def _folds(units: np.ndarray | int) -> np.ndarray:
     return (np.random.default_rng(1).permutation(int(codes.max()) + 1) % FOLDS)[codes]
 
 
-def _says(values: np.ndarray, target: np.ndarray) -> bool:
+def _says(told: Told, target: np.ndarray) -> bool:
     """Whether each value names one class and each class one value; or the numbers are those of the target."""
-    numeric = values.dtype.kind == "f"
-    present = np.isfinite(values) if numeric else np.array([value is not None for value in values], dtype=bool)
+    if told.numbers is not None:
+        present, known = np.isfinite(told.numbers), told.numbers
+    else:
+        assert told.codes is not None
+        present, known = told.codes > 0, told.codes
     if present.mean() < LEAK_SHARE:
         return False
     if target.dtype.kind != "i":
-        same = [np.array_equal(values[present], one[present]) for one in target.reshape(len(target), -1).T]
-        return numeric and any(same)
+        same = [np.array_equal(known[present], one[present]) for one in target.reshape(len(target), -1).T]
+        return told.numbers is not None and any(same)
     classes = target[present]
     count = len(np.unique(target))
-    known = values[present] if numeric else values[present].astype(str)
-    distinct, codes = np.unique(known, return_inverse=True)
-    pairs = np.unique(codes.astype(np.int64) * count + classes)
-    return len(distinct) == count == len(pairs) == len(np.unique(classes))
+    distinct, codes = np.unique(known[present], return_inverse=True)
+    if len(distinct) != count or len(np.unique(classes)) != count:
+        return False
+    return len(np.unique(codes.astype(np.int64) * (int(classes.max()) + 1) + classes)) == count
 
 
-def _coded(values: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
-    """Bins of numbers by quantiles, or levels of labels, as codes (B,) of which 0 is missing; and the numbers themselves."""
-    if values.dtype.kind == "f":
-        finite = np.isfinite(values)
-        known = np.unique(values[finite])
-        if len(known) > BINS:
-            known = np.unique(np.quantile(values[finite], np.linspace(0, 1, BINS + 1)[1:-1]))
-        codes = np.where(finite, 1 + np.searchsorted(known, np.where(finite, values, 0.0), side="left"), 0)
-        return codes.astype(np.int64), values
-    texts = np.array(["" if value is None else f"={value}" for value in values])
-    return np.unique(texts, return_inverse=True)[1].astype(np.int64) + int("" not in texts), None
+def _binned(told: Told) -> np.ndarray:
+    """Codes (B,): 0 is missing, then levels, or bins of numbers by quantiles."""
+    if told.codes is not None:
+        return told.codes
+    assert told.numbers is not None
+    finite = np.isfinite(told.numbers)
+    known = np.unique(told.numbers[finite])
+    if len(known) > BINS:
+        known = np.unique(np.quantile(told.numbers[finite], np.linspace(0, 1, BINS + 1)[1:-1]))
+    places = np.searchsorted(known, np.where(finite, told.numbers, 0.0), side="left")
+    return np.where(finite, 1 + places, 0).astype(np.int64)
 
 
 def _told_apart(codes: np.ndarray, target: np.ndarray, folds: np.ndarray) -> float:

@@ -61,7 +61,8 @@ def find_for_training(
 
 
 def overlapping_rows(version: DataVersion, schema: Schema, rows: np.ndarray, splits: Splits) -> np.ndarray:
-    """Positions in `splits.test` of the rows whose inputs, to the last bit, are also learned from; of folds, in another fold."""
+    """Positions in `splits.test` of the rows whose inputs, to the last bit, are also learned from or chosen by; of folds, those
+    that lie in another fold too."""
     return _overlapping(_Keys(version, schema, rows), splits)
 
 
@@ -171,10 +172,15 @@ def _conflicts(keys: _Keys, rows: np.ndarray, target: np.ndarray) -> list[Findin
     return [finding("conflicting_labels", Severity.WARNING, keys.names[:20], rows[members], found=len(members))]
 
 
+def _learned(splits: Splits) -> np.ndarray:
+    """What is learned from or chosen by."""
+    return np.sort(np.concatenate([splits.train, splits.validation]))
+
+
 def _overlapping(keys: _Keys, splits: Splits) -> np.ndarray:
     tested, told = keys.keys[splits.test], keys.told[splits.test]
     if splits.folds is None:
-        return np.flatnonzero(np.isin(tested, keys.keys[splits.train]) & told)
+        return np.flatnonzero(np.isin(tested, keys.keys[_learned(splits)]) & told)
     order = np.lexsort((splits.folds, keys.keys))
     sorted_keys, folds = keys.keys[order], splits.folds[order]
     apart = (sorted_keys[1:] == sorted_keys[:-1]) & (folds[1:] != folds[:-1])
@@ -189,7 +195,7 @@ def _overlap(version: DataVersion, schema: Schema, keys: _Keys, rows: np.ndarray
         said = {"found": len(shared), "expected": len(splits.test)}
         found.append(finding("overlapping_rows", Severity.WARNING, keys.names[:20], rows[splits.test][shared], **said))
     if splits.folds is None:
-        learned = np.sort(np.concatenate([splits.train, splits.validation]))
+        learned = _learned(splits)
         learned = learned[keys.told[learned]]
         repeats = np.ones(len(learned), dtype=bool)
         repeats[np.unique(keys.keys[learned], return_index=True)[1]] = False
@@ -208,17 +214,13 @@ def _near_overlap(
         if column.name not in known or len(rows) > MAX_COMPARED:
             continue
         small = np.concatenate([thumbnails_of(part.column(0).to_pylist()) for part in _parts(version, [column.name])])
-        side = splits.folds if splits.folds is not None else np.zeros(len(rows), dtype=np.int64)
-        if splits.folds is None:
-            side[splits.validation] = 2
-            side[splits.test] = 1
+        side = np.isin(np.arange(len(rows)), splits.test) if splits.folds is None else splits.folds
+        used = np.zeros(len(rows), dtype=bool)
+        used[np.concatenate([_learned(splits), splits.test])] = True
         first, second = near_pairs(small[rows]).T
-        apart = (side[first] != side[second]) & (splits.folds is not None or (side[first] + side[second] == 1))
-        members = np.concatenate([first[apart], second[apart]])
-        members = np.unique(
-            members[np.isin(members, splits.test) & ((side[members] == 1) | (splits.folds is not None))]
-        )
-        members = np.setdiff1d(members, splits.test[shared])
+        apart = (side[first] != side[second]) & used[first] & used[second]
+        members = np.unique(np.concatenate([first[apart], second[apart]]))
+        members = np.setdiff1d(members[np.isin(members, splits.test)], splits.test[shared])
         if len(members):
             said = {"where": column.name, "found": len(members), "expected": len(splits.test)}
             return [finding("overlapping_near_pictures", Severity.WARNING, (column.name,), rows[members], **said)]
