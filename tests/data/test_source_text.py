@@ -134,7 +134,8 @@ def test_faults_are_named_with_their_line(tmp_path: Path, content: str | bytes, 
 
 
 def test_an_unknown_encoding_and_a_wrong_one(tmp_path: Path) -> None:
-    assert refused(tmp_path, "a\nx\n", encoding="klingon").code == "csv_malformed"
+    for encoding in ("klingon", "rot13", "base64", "undefined"):
+        assert refused(tmp_path, "a\nx\n", encoding=encoding).code == "csv_malformed"
     assert refused(tmp_path, "a,b\nü,2\n".encode(), encoding="ascii").code == "csv_malformed"
     assert read(tmp_path, "a,b\nü,2\n".encode("utf-16-le"), encoding="utf-16-le").table.column("a").to_pylist() == ["ü"]
 

@@ -17,6 +17,8 @@ import pyarrow.compute as pc
 from salus.core.errors import SalusError
 from salus.data.sources.csv_head import MAX_COLUMNS
 
+BROKEN = (pa.ArrowException, OSError, EOFError, UnicodeDecodeError)  # what pyarrow raises for a broken file
+
 
 @dataclass(frozen=True)
 class Features:
@@ -57,6 +59,12 @@ def checked_schema(schema: pa.Schema, file: Path) -> None:
         if name.strip() == "" or name in seen:
             raise SalusError("duplicate_column", where=file.name, found=name)
         seen.add(name)
+
+
+def valid(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """Offsets, codes and texts are used as a file gives them: a wrong one would be read from somebody else's memory."""
+    batch.validate(full=True)
+    return batch
 
 
 def plain_table(table: pa.Table, features: Features, file: Path) -> pa.Table:

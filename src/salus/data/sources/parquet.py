@@ -11,11 +11,12 @@ import pyarrow.parquet as pq
 from salus.core.errors import SalusError
 from salus.core.specs import DataSpec
 from salus.data.sources.base import Read, Source
-from salus.data.sources.columns import Features, checked_schema, plain_table
+from salus.data.sources.columns import BROKEN, Features, checked_schema, plain_table, valid
 from salus.data.sources.csv_table import the_table
 
 SUFFIXES = (".parquet",)
-BATCH_BYTES = 2**25  # of a part, as the file's own sizes tell
+BATCH_BYTES = 2**25  # of a part, as the first rows tell: what a file says of its size may be wrong
+FIRST_ROWS, MAX_ROWS = 256, 2**17
 
 
 class Parquet(Source):
@@ -42,13 +43,14 @@ def read_parquet(file: Path) -> Read:
 
     def parts() -> Iterator[pa.Table]:
         with _opened(file) as parquet:
-            total = sum(parquet.metadata.row_group(i).total_byte_size for i in range(parquet.metadata.num_row_groups))
-            size = max(1, min(2**17, BATCH_BYTES * rows // max(1, total)))
+            first = _next(parquet.iter_batches(batch_size=FIRST_ROWS, use_threads=False), file)
+            size = 1 if first is None else max(1, min(MAX_ROWS, BATCH_BYTES * first.num_rows // max(1, first.nbytes)))
             batches = parquet.iter_batches(batch_size=size, use_threads=False)
             while (batch := _next(batches, file)) is not None:
                 yield plain_table(pa.Table.from_batches([batch]), features, file)
 
-    next(parts())  # what no column can be is refused now
+    if next(parts(), None) is None:  # what no column can be is refused now
+        raise malformed(file, EOFError("fewer rows than it says"))
     return Read(parts, {"format": "parquet", "files": [file.name]}, features.kinds)
 
 
@@ -61,7 +63,7 @@ class _opened:
     def __enter__(self) -> pq.ParquetFile:
         try:
             self._parquet = pq.ParquetFile(self._file, arrow_extensions_enabled=False)
-        except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError, EOFError) as error:
+        except BROKEN as error:
             raise malformed(self._file, error) from None
         return self._parquet
 
@@ -71,8 +73,9 @@ class _opened:
 
 def _next(batches: Iterator[pa.RecordBatch], file: Path) -> pa.RecordBatch | None:
     try:
-        return next(batches, None)
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError, EOFError) as error:
+        batch = next(batches, None)
+        return batch if batch is None else valid(batch)
+    except BROKEN as error:
         raise malformed(file, error) from None
 
 

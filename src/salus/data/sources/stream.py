@@ -121,8 +121,9 @@ class TextFile:
 
     def _decoder(self, encoding: str) -> codecs.IncrementalDecoder:
         try:
+            io.TextIOWrapper(io.BytesIO(), encoding=encoding)  # refuses codecs that are no encodings of text
             return codecs.getincrementaldecoder(encoding)()
-        except LookupError:
+        except (LookupError, UnicodeError):
             found = encoding[:40]
             raise SalusError("csv_malformed", where=self.path.name, expected="a known encoding", found=found) from None
 

@@ -101,7 +101,8 @@ def _channel(part: str, text: TextFile, number: int) -> np.ndarray:
     """float32 (T,)."""
     values = part.replace("?", "nan").split(",")
     try:
-        return np.asarray(values, dtype=np.float64).astype(np.float32) if part.strip() else np.zeros(0, np.float32)
+        with np.errstate(over="ignore"):  # what is too large becomes infinite
+            return np.asarray(values if part.strip() else [], dtype=np.float64).astype(np.float32)
     except ValueError as error:
         raise _malformed(text, number, "numbers between commas", str(error)) from None
 
