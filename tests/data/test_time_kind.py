@@ -12,9 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from salus.core.errors import SalusError
+from salus.core.nouns import Column, Schema
 from salus.data.kinds import kind_named
 from salus.data.kinds.base import Kind
 from salus.data.kinds.time import PARTS, moment_of, part_names
+from salus.inference.requests import RowReader
 from salus.testing.kind import KindContract
 
 MARCH = datetime(2020, 3, 4, tzinfo=UTC).timestamp()
@@ -161,3 +163,14 @@ def test_two_columns_also_tell_how_far_they_lie_apart() -> None:
     names = part_names(list(columns))
     assert times.shape == (2, len(names)) and names[-1] == ("left - admitted (days)", "left")
     assert times[0, -1] == 7 and np.isnan(times[1, -1])
+
+
+def test_the_row_and_column_of_a_wrong_time_are_named_to_who_asks() -> None:
+    _, state = _state(["2020-01-01T00:00:00Z", "2021-01-01T00:00:00Z"])
+    reader = RowReader(Schema(columns=(Column(name="seen", kind="time", state=state),)))
+    good = {"seen": "2020-06-01T00:00:00Z"}
+    assert reader.encode(reader.read([good, {"seen": None}]))["times"].shape == (2, len(PARTS))
+    for row, code in (({"seen": "2020-06-01T00:00:00"}, "time_zone_missing"), ({"seen": "soon"}, "schema_mismatch")):
+        with pytest.raises(SalusError) as caught:
+            reader.encode(reader.read([good, row] if code != "time_zone_missing" else [row]))
+        assert caught.value.code == code and "/seen" in caught.value.detail()

@@ -22,6 +22,8 @@ BUCKETS = 2**18  # of 67,349 sentences: 0.837 right on others with a linear mode
 MAX_GRAMS = 256  # different n-grams of one text that are looked at: single ones first, then pairs
 MAX_CHARACTERS = 20_000  # of one text; the rest is not looked at
 GRAMS_SHARE = 0.99  # so many of the train texts keep all their n-grams
+LOOKED_AT = 5000  # train texts, to know how long they are
+MOST_CELLS = 2**26  # n-grams of all train rows together: 512 MiB; many rows have fewer each
 _NO_SPACES = "぀-ヿ㐀-䶿一-鿿豈-﫿\U00020000-\U0003ffff"
 _TOKEN = re.compile(f"[{_NO_SPACES}]|[^\\W{_NO_SPACES}]+(?:['’][^\\W{_NO_SPACES}]+)?|[^\\w\\s]")
 _CHARACTER = re.compile(f"[{_NO_SPACES}]")
@@ -51,10 +53,12 @@ class Text(Kind):
         return raw
 
     def fit(self, values: Values, options: Mapping[str, Any]) -> State:
-        grams = [len(gram_ids(value, BUCKETS, MAX_GRAMS)) for value in values if value is not None]
-        characters = sum(bool(_CHARACTER.search(value)) for value in values if value is not None)
+        present = [value for value in values if value is not None]
+        sample = present[:: max(1, len(present) // LOOKED_AT)]
+        grams = [len(gram_ids(value, BUCKETS, MAX_GRAMS)) for value in sample]
         most = int(np.quantile(grams, GRAMS_SHARE, method="higher")) if grams else 1
-        return {"buckets": BUCKETS, "grams": max(1, most), "spaces": characters * 2 <= len(grams)}
+        spaces = sum(_CHARACTER.search(value) is None for value in sample) * 2 >= len(sample)
+        return {"buckets": BUCKETS, "grams": max(1, min(most, MOST_CELLS // max(1, len(values)))), "spaces": spaces}
 
     def encode(self, values: Values, state: State) -> Arrays:
         ids_BL = np.zeros((len(values), state["grams"]), dtype=np.int64)
