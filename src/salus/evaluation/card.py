@@ -8,7 +8,7 @@ from typing import Any
 from salus.core.errors import SalusError
 from salus.core.explain import explain
 from salus.evaluation.report.parts import plain
-from salus.evaluation.report.text import METRIC_WORDS, TASK_WORDS, WORDS, figure, headline
+from salus.evaluation.report.text import FIGURES, METRIC_WORDS, TASK_WORDS, WORDS, figure, headline, in_order
 
 ENGLISH = WORDS["en"]
 MOST_PARTS = 10
@@ -48,6 +48,8 @@ def _splits(report: Report) -> Iterator[str]:
     yield f"Split: {ENGLISH.get(f'split_{how}', ENGLISH.get(how, how))}."
     yield ""
     for side in ("train", "validation", "test"):
+        if not split[side]:
+            continue
         people = f" of {groups[side]} people or groups" if side in groups else ""
         yield f"- {split[side]} rows{people} {ENGLISH[side]}"
     if contrast := report.get("contrast"):
@@ -67,7 +69,7 @@ def _scores(report: Report) -> Iterator[str]:
             f"{_span(name, found)}{' (wide)' if found['wide'] else ''}",
             figure(name, report["baseline"][name]["value"]),
         )
-        for name, found in report["metrics"].items()
+        for name, found in in_order(report["metrics"])
     ]
     yield from _table(("score", "value", "95 % interval", "doing nothing"), rows)
     if without := report.get("without_overlap"):
@@ -75,7 +77,7 @@ def _scores(report: Report) -> Iterator[str]:
         yield f"Without the test rows that also lie among those learned from ({without['rows']} rows remain):"
         yield ""
         some = [
-            (_name(name), figure(name, item["value"]), _span(name, item)) for name, item in without["metrics"].items()
+            (_name(name), figure(name, item["value"]), _span(name, item)) for name, item in in_order(without["metrics"])
         ]
         yield from _table(("score", "value", "95 % interval"), some)
     if versus := report.get("versus"):
@@ -94,7 +96,7 @@ def _decisions(report: Report) -> Iterator[str]:
         key = "decided_by_most" if decision["threshold"] is None else "decided_by_threshold"
         yield ENGLISH[key].format(level=level, at=f"{decision['threshold'] or 0:.3g}")
         yield ""
-        found = [(name, item) for name, item in decision["figures"].items() if item]
+        found = [(name, decision["figures"][name]) for name in FIGURES if decision["figures"][name]]
         rows = [(ENGLISH[name], figure("accuracy", item["value"]), _span("accuracy", item)) for name, item in found]
         yield from _table((f"about {level}", "value", "95 % interval"), rows)
     elif report["confusion"]:

@@ -8,9 +8,7 @@ from typing import Any
 
 from salus.evaluation.report.curves import Drawn, line_plot
 from salus.evaluation.report.parts import Said, note, section, share, table
-from salus.evaluation.report.text import figure
-
-FIGURES = ("sensitivity", "specificity", "ppv", "npv")
+from salus.evaluation.report.text import FIGURES, figure
 
 
 def decision(said: Said) -> str:

@@ -58,9 +58,10 @@ def render(report: Mapping[str, Any], language: str = "en") -> str:
     said = Said(report, words, METRIC_WORDS[language], language)
     title = f"{words['title']}: {', '.join(report['target'])}"
     task = TASK_WORDS[language].get(report["task"], report["task"])
+    judged = words["judged_in_folds" if report["split"]["how"] in ("folds", "group-folds") else "same_graph"]
     body = [
         f"<header><h1>{escape(title)}</h1><div class='soft'>{escape(task)} · {escape(report['data']['name'])}</div></header>",
-        f"<p class='headline'>{escape(headline(report, language))}</p><p class='soft'>{words['same_graph']}</p>",
+        f"<p class='headline'>{escape(headline(report, language))}</p><p class='soft'>{judged}</p>",
         sections.tiles(said),
         sections.metrics(said),
         told.contrast(said),

@@ -10,7 +10,7 @@ from html import escape
 from salus.core.errors import SalusError
 from salus.evaluation.report.parts import Said, duration, note, plain, share, size, span, table
 from salus.evaluation.report.svg import answer_plot, confusion_matrix, dots, interval_bars, reliability_plot
-from salus.evaluation.report.text import SHARES, figure
+from salus.evaluation.report.text import SHARES, figure, in_order
 
 MOST_CLASSES = 40
 MOST_MISTAKES = 10
@@ -38,7 +38,7 @@ def metrics(said: Said) -> str:
     """Every score with its interval beside doing nothing."""
     report, words = said.report, said.words
     rows, bars = [], []
-    for name, found in report["metrics"].items():
+    for name, found in in_order(report["metrics"]):
         called, means = said.metric_words.get(name, (name, ""))
         nothing = report["baseline"][name]["value"]
         wide = f" <span class='tag warning'>{words['wide']}</span>" if found["wide"] else ""
@@ -60,7 +60,7 @@ def targets(said: Said) -> str:
     """Every target by itself, where there are several."""
     if "per_target" not in said.report:
         return ""
-    names = list(said.report["metrics"])
+    names = [name for name, _ in in_order(said.report["metrics"])]
     rows = [
         [
             escape(item["target"]),
@@ -169,6 +169,8 @@ def made(said: Said) -> str:
     learner, groups = report["learner"], report["split"]["groups"] or {}
     sides = []
     for side in ("train", "validation", "test"):
+        if not report["split"][side]:
+            continue
         of_people = f" ({groups[side]} {words['people']})" if side in groups else ""
         sides.append(f"{report['split'][side]:,} {words[side]}{of_people}")
     time = words["of"].format(used=duration(report["seconds"]["total"]), budget=duration(report["plan"]["budget_s"]))

@@ -79,6 +79,7 @@ WORDS: dict[str, dict[str, str]] = {
         "wide_note": "Wide: there are few people or rows to judge by; read these intervals with care.",
         "cut": "The clock ran out before the plan was done: part of it was skipped.",
         "same_graph": "All figures come from the packaged model itself, on rows that it never saw.",
+        "judged_in_folds": "Every row was judged by a model that did not learn from it; the packaged model was then learned from all of them.",
         "people": "people or groups",
         "loss": "loss on rows held out",
         "targets": "Target by target",
@@ -88,7 +89,7 @@ WORDS: dict[str, dict[str, str]] = {
         "split_time": "by time: the latest rows are the test",
         "decision": "Where the line is drawn",
         "decided_by_most": "The more probable label is said; the figures below are about '{level}'.",
-        "decided_by_threshold": "'{level}' is said from a probability of {at} on, chosen on rows that are not these.",
+        "decided_by_threshold": "'{level}' is said from a probability of {at} on, chosen on rows held out.",
         "not_reached": "What was asked for could not be reached on the rows held out; this comes nearest.",
         "sensitivity": "Sensitivity",
         "sensitivity_means": "of those that are '{level}', the share it finds",
@@ -233,6 +234,7 @@ WORDS: dict[str, dict[str, str]] = {
         "wide_note": "区间宽：用于评估的人或行很少，请谨慎解读。",
         "cut": "计划完成前时间已到，部分步骤被跳过。",
         "same_graph": "所有数字都来自打包后的模型本身，在它从未见过的行上得出。",
+        "judged_in_folds": "每一行都由未学习过它的模型评估；打包的模型随后由所有行学习而成。",
         "people": "人（组）",
         "loss": "保留行上的损失",
         "targets": "各目标",
@@ -242,7 +244,7 @@ WORDS: dict[str, dict[str, str]] = {
         "split_time": "按时间：最近的行用于评估",
         "decision": "判定界限",
         "decided_by_most": "给出概率较高的标签；下列数字针对“{level}”。",
-        "decided_by_threshold": "概率达到 {at} 时判为“{level}”；该阈值在其他行上选定。",
+        "decided_by_threshold": "概率达到 {at} 时判为“{level}”；该阈值在保留的行上选定。",
         "not_reached": "在保留的行上无法达到所要求的水平；这是最接近的。",
         "sensitivity": "灵敏度",
         "sensitivity_means": "真实为“{level}”的行中被找出的比例",
@@ -356,12 +358,19 @@ TASK_WORDS: dict[str, dict[str, str]] = {
         "regression": "回归",
     },
 }
+FIGURES = ("sensitivity", "specificity", "ppv", "npv")
 SHARES = frozenset({"accuracy", "balanced_accuracy", "macro_f1"})
 
 
 def figure(name: str, value: float) -> str:
     """A score as it is read: shares in per cent, whose sign no line break parts from them."""
     return f"{value:.1%}".replace("%", "\u00a0%") if name in SHARES else f"{value:.3g}"
+
+
+def in_order(metrics: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    """Scores in the order of METRIC_WORDS: a stored report has them by name."""
+    order = [*METRIC_WORDS["en"], *metrics]
+    return sorted(metrics.items(), key=lambda item: order.index(item[0]))
 
 
 def headline(report: Mapping[str, Any], language: str) -> str:

@@ -10,7 +10,7 @@ from salus.evaluation.metrics import HIGHER_IS_BETTER
 from salus.evaluation.report.curves import Drawn, line_plot
 from salus.evaluation.report.parts import Said, note, section, signed, span, table, tag
 from salus.evaluation.report.svg import interval_bars
-from salus.evaluation.report.text import SHARES, figure
+from salus.evaluation.report.text import SHARES, figure, in_order
 
 MOST_TRIED = 20
 
@@ -46,7 +46,7 @@ def overlap(said: Said) -> str:
     if not found:
         return ""
     rows = []
-    for name, item in found["metrics"].items():
+    for name, item in in_order(found["metrics"]):
         whole = said.report["metrics"][name]
         rows.append(
             [escape(said.metric(name)), figure(name, whole["value"]), figure(name, item["value"]), span(name, item)]
@@ -64,7 +64,7 @@ def versus(said: Said) -> str:
     if not found:
         return ""
     rows = []
-    for name, item in found["metrics"].items():
+    for name, item in in_order(found["metrics"]):
         apart = item["difference"]
         word = {"better": "passed", "worse": "refused"}.get(item["surely"])
         mark = f" {tag(words['surely_' + item['surely']], word)}" if word else ""
