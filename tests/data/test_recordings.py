@@ -79,6 +79,13 @@ def test_clocks_that_jump_or_stand_are_counted_and_nothing_is_sorted() -> None:
     assert [value for value in table["ax"][0].as_py() if value == value] == rows["ax"][:30]
 
 
+def test_a_clock_of_whole_milliseconds_tells_the_true_rate() -> None:
+    rows = samples([600], rate_hz=60)
+    rows["t"] = [round(t, 3) for t in rows["t"]]
+    _, spec, findings = put_together(rows)
+    assert spec.rate_hz == pytest.approx(60, rel=1e-3) and set(findings) == {"recording_rate"}
+
+
 def test_an_uneven_rhythm_is_said_and_not_filled() -> None:
     rows = samples([40])
     rows["t"] = list(itertools.accumulate(0.02 if step % 3 else 0.2 for step in range(40)))

@@ -142,7 +142,9 @@ class _Survey:
         steps_s = np.diff(_seconds(whole.table.column(self.recording.time), str(self.recording.time)))
         forward = steps_s[inside & (steps_s > 0)]
         if self.interval_s is None and len(forward):
-            self._rhythm(float(np.median(forward)))
+            middle = float(np.median(forward))
+            near = forward[(forward < GAP_INTERVALS * middle) & (forward * GAP_INTERVALS > middle)]
+            self._rhythm(float(near.mean()))  # a clock that counts milliseconds says 16, 17, 17
         if self.interval_s is None:
             return
         steps_s = steps_s / self.scale
@@ -158,13 +160,13 @@ class _Survey:
         ):
             found.add(np.flatnonzero(rows) + whole.first + 1)
 
-    def _rhythm(self, median: float) -> None:
+    def _rhythm(self, interval: float) -> None:
         """The interval, and whether the clock counts thousandths: told by the rate that a person said."""
         if self.rate_hz is None:
-            self.interval_s = median
+            self.interval_s = interval
             return
         for scale in THOUSANDS:
-            if abs(median * self.rate_hz / scale - 1) < NEAR:
+            if abs(interval * self.rate_hz / scale - 1) < NEAR:
                 self.scale = scale
         self.interval_s = 1 / self.rate_hz
 
@@ -191,7 +193,7 @@ class _Survey:
                 left.append(name)
         if not channels:
             raise SalusError("recording_no_channels", where=f"column '{self.recording.id}'", found=self.recordings)
-        rate = self.rate_hz or (1 / self.interval_s if self.interval_s else None)
+        rate = self.rate_hz or (float(f"{1 / self.interval_s:.6g}") if self.interval_s else None)
         interval = None if self.uneven else self.interval_s
         return _Layout(tuple(plain), tuple(channels), tuple(left), time, self.scale, interval, rate)
 
