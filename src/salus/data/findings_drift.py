@@ -95,7 +95,7 @@ def _numbers_apart(train: np.ndarray, test: np.ndarray, alpha: float) -> tuple[f
 
 
 def _labels_apart(told: Told, count: int, alpha: float) -> tuple[float, str] | None:
-    from scipy.stats import chi2
+    from scipy.special import chdtrc
 
     assert told.codes is not None
     order = np.argsort(-np.bincount(told.codes, minlength=len(told.levels) + 1), kind="stable")
@@ -110,7 +110,7 @@ def _labels_apart(told: Told, count: int, alpha: float) -> tuple[float, str] | N
     statistic = float(((counts - awaited) ** 2 / np.maximum(awaited, 1e-9)).sum())
     shares = (counts + 0.5) / (counts + 0.5).sum(axis=1, keepdims=True)
     stability = float(((shares[0] - shares[1]) * np.log(shares[0] / shares[1])).sum())
-    if stability < LEAST_PSI or chi2.sf(statistic, width - 1) > alpha:
+    if stability < LEAST_PSI or chdtrc(width - 1, statistic) > alpha:
         return None
     worst = int(np.argmax(np.abs(shares[0] - shares[1])))
     name = ("missing", *told.levels)[order[worst]] if worst < MAX_LEVELS else "others"

@@ -74,17 +74,16 @@ def find_group(version: DataVersion, schema: Schema) -> GroupGuess | None:
     if not looked:
         return None
     table = _first_rows(version, [column.name for column in looked])
-    every: dict[Role, list[Values]] = {column.role: [] for column in looked}
-    for column in looked:
-        every[column.role].append(_values_of(table.column(column.name), column))
-    targets = every.pop(Role.TARGET, [])
-    columns = [values for of_role in every.values() for values in of_role if not _renames(values, targets)]
-    named = [values for values in columns if about_people(values.name) and _may_group(values, FEWEST)]
+    targets = [_values_of(table.column(c.name), c) for c in looked if c.role is Role.TARGET]
+    others = [c for c in looked if c.role is not Role.TARGET]
+    named = [_values_of(table.column(c.name), c) for c in others if about_people(c.name)]
+    named = [values for values in named if _may_group(values, FEWEST) and not _renames(values, targets)]
     if named:
         least = min(named, key=lambda values: values.distinct)
         guess: GroupGuess | None = GroupGuess(least.name, least.distinct, "name", 0.9)
     else:
-        guess = _by_values(columns)
+        columns = [_values_of(table.column(column.name), column) for column in others]
+        guess = _by_values([values for values in columns if not _renames(values, targets)])
     if guess is None or table.num_rows == version.rows:
         return guess
     distinct = pc.count_distinct(version.table([guess.column]).column(0)).as_py()
