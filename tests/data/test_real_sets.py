@@ -82,7 +82,7 @@ SETS = [
     ),
     Expected("watch_shoulder_exercises", 140, 10),
     Expected("ecg5000_trainpart", 500, 141, {"header": False}),
-    Expected("tatoeba_en_zh#cmn.txt", 26_388, 3, {"header": False}),
+    Expected("tatoeba_en_zh", 26_388, 3, {"header": False}),
     Expected("chnsenticorp_htl", 7766, 2, labels=("label", {1: 5322, 0: 2444})),
     Expected("waimai_10k", 11_987, 2, labels=("label", {0: 7987, 1: 4000})),
     Expected("sst2", 70_042, 3, sides={"train": 67_349, "validation": 872, "test": 1821}, labels=("label", {})),

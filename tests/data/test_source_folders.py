@@ -175,3 +175,18 @@ def test_sides_whose_types_differ_are_brought_together(tmp_path: Path) -> None:
     found = read(tmp_path)
     assert found.table.to_pylist()[1] == {"a": 1.5, "b": 7, "c": None, "split": "test"}
     assert len({str(part.schema) for part in found.parts()}) == 1
+
+
+def test_what_is_written_about_the_data_is_no_table(tmp_path: Path) -> None:
+    (tmp_path / "table.csv").write_text("a,b\n1,x\n")
+    for name in ("README.txt", "_about.txt", "LICENSE.txt", "readme.csv"):
+        (tmp_path / name).write_text("About this set\nIt has rows\n")
+    assert read(tmp_path).table.num_rows == 1
+
+
+def test_named_missing_values_hold_in_every_format(tmp_path: Path) -> None:
+    table = pa.table({"a": [1, -9], "b": [1.5, -9.0], "c": ["x", "unknown "], "d": [[1.0], [-9.0]]})
+    pq.write_table(table, tmp_path / "t.parquet")
+    found = read(tmp_path / "t.parquet", missing=("-9", "unknown")).table
+    assert found.to_pylist()[1] == {"a": None, "b": None, "c": None, "d": [-9.0]}
+    assert read(tmp_path / "t.parquet").table.to_pylist()[1]["a"] == -9

@@ -51,7 +51,9 @@ def read_data(path: Path, spec: DataSpec) -> Read:
 
 def _tables(path: Path) -> list[str]:
     """Files of a folder that would be read alone."""
-    found = sorted(file for file in path.iterdir() if file.is_file() and not file.name.startswith("."))
+    from salus.data.sources.csv_table import is_about
+
+    found = sorted(file for file in path.iterdir() if file.is_file() and not is_about(file))
     return [file.name for file in found if any(_claims(address, file) for address in SOURCES)]
 
 

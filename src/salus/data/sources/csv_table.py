@@ -26,6 +26,7 @@ from salus.data.sources.stream import TextFile, line_where, suffix_of
 
 SUFFIXES = (".csv", ".tsv", ".txt", ".data", ".dat")
 IN_MEMORY_BYTES = 2**26  # of text; more is read in parts
+ABOUT = {"readme", "read_me", "license", "licence", "copying", "notice", "about", "changelog", "citation"}
 EXTRA = "\0extra"  # a nameless last field
 MISSING = ["", "NA", "N/A", "NaN", "nan", "null", "NULL", "None", "?"]
 TRUE, FALSE = ["true", "True", "TRUE"], ["false", "False", "FALSE"]  # 0 and 1 are numbers
@@ -120,9 +121,13 @@ def the_table(path: Path, suffixes: tuple[str, ...]) -> Path | None:
         return path if suffix_of(path) in suffixes else None
     if not path.is_dir():
         return None
-    files = [p for p in path.iterdir() if p.is_file() and not p.name.startswith(".")]
-    tables = [p for p in files if suffix_of(p) in suffixes]
+    tables = [p for p in path.iterdir() if p.is_file() and suffix_of(p) in suffixes and not is_about(p)]
     return tables[0] if len(tables) == 1 else None
+
+
+def is_about(file: Path) -> bool:
+    """Whether a file lies beside the data to be read by people."""
+    return file.name.startswith(".") or file.name.split(".")[0].lower().strip("_- ") in ABOUT
 
 
 def options(layout: Layout, ragged: pacsv.InvalidRowHandler, types: dict[str, pa.DataType], all_columns: bool) -> Any:

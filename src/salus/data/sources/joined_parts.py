@@ -25,22 +25,35 @@ class Part:
     read: Read
 
 
+@dataclass(frozen=True)
+class _Look:
+    """What must be known of a file before its rows are read."""
+
+    schema: pa.Schema
+    prose: frozenset[str]  # columns of long texts
+
+    @classmethod
+    def at(cls, read: Read) -> _Look:
+        table = next(iter(read.parts()))
+        return cls(table.schema, frozenset(name for name in table.column_names if _is_prose(table.column(name))))
+
+
 def joined_parts(parts: Sequence[Part], layout: str, where: str) -> Read:
     """All rows. A column that is numbers in one file and text in another is text. An official split is taken only when train
     and test are both there. Raises `columns_differ`, `duplicate_column`."""
     official = {Split.TRAIN, Split.TEST} <= {part.side for part in parts}
-    firsts = [next(iter(part.read.parts())) for part in parts]
-    names = firsts[0].column_names
+    looks = [_Look.at(part.read) for part in parts]
+    names = looks[0].schema.names
     renamed: list[dict[str, str]] = []
-    for part, first in zip(parts, firsts, strict=True):
-        if official and "split" in first.column_names:
+    for part, look in zip(parts, looks, strict=True):
+        if official and "split" in look.schema.names:
             raise SalusError("duplicate_column", where=part.file, found="split")
-        renamed.append(_same_prose(firsts[0], first))
-        if {renamed[-1].get(name, name) for name in first.column_names} != set(names):
-            found = ", ".join(first.column_names)[:200]
+        renamed.append(_same_prose(looks[0], look))
+        if {renamed[-1].get(name, name) for name in look.schema.names} != set(names):
+            found = ", ".join(look.schema.names)[:200]
             raise SalusError("columns_differ", where=part.file, expected=parts[0].file, found=found)
-    ordered = [_ordered(first, names, other) for first, other in zip(firsts, renamed, strict=True)]
-    schema = _schema([table.schema for table in ordered], where)
+    empty = [_ordered(look.schema.empty_table(), names, old) for look, old in zip(looks, renamed, strict=True)]
+    schema = _schema([table.schema for table in empty], where)
 
     def rows() -> Iterator[pa.Table]:
         for part, other in zip(parts, renamed, strict=True):
@@ -57,15 +70,15 @@ def joined_parts(parts: Sequence[Part], layout: str, where: str) -> Read:
     return Read(rows, facts, kinds)
 
 
-def _same_prose(first: pa.Table, other: pa.Table) -> dict[str, str]:
+def _same_prose(first: _Look, other: _Look) -> dict[str, str]:
     """One column of prose that has another name in another file, at the same place, is the same column; no label ever is."""
-    ours, theirs = set(first.column_names) - set(other.column_names), set(other.column_names) - set(first.column_names)
+    ours, theirs = set(first.schema.names) - set(other.schema.names), set(other.schema.names) - set(first.schema.names)
     if len(ours) != 1 or len(theirs) != 1:
         return {}
     new, old = ours.pop(), theirs.pop()
-    if first.column_names.index(new) != other.column_names.index(old):
+    if first.schema.names.index(new) != other.schema.names.index(old):
         return {}
-    return {old: new} if _is_prose(first.column(new)) and _is_prose(other.column(old)) else {}
+    return {old: new} if new in first.prose and old in other.prose else {}
 
 
 def _is_prose(column: pa.ChunkedArray) -> bool:

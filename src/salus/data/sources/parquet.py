@@ -43,15 +43,22 @@ def read_parquet(file: Path) -> Read:
 
     def parts() -> Iterator[pa.Table]:
         with _opened(file) as parquet:
-            first = _next(parquet.iter_batches(batch_size=FIRST_ROWS, use_threads=False), file)
-            size = 1 if first is None else max(1, min(MAX_ROWS, BATCH_BYTES * first.num_rows // max(1, first.nbytes)))
+            first = _first(parquet, file)
+            size = max(1, min(MAX_ROWS, BATCH_BYTES * first.num_rows // max(1, first.nbytes)))
             batches = parquet.iter_batches(batch_size=size, use_threads=False)
             while (batch := _next(batches, file)) is not None:
                 yield plain_table(pa.Table.from_batches([batch]), features, file)
 
-    if next(parts(), None) is None:  # what no column can be is refused now
-        raise malformed(file, EOFError("fewer rows than it says"))
+    with _opened(file) as parquet:  # what no column can be is refused now
+        plain_table(pa.Table.from_batches([_first(parquet, file)]), features, file)
     return Read(parts, {"format": "parquet", "files": [file.name]}, features.kinds)
+
+
+def _first(parquet: pq.ParquetFile, file: Path) -> pa.RecordBatch:
+    batch = _next(parquet.iter_batches(batch_size=FIRST_ROWS, use_threads=False), file)
+    if batch is None or not batch.num_rows:
+        raise malformed(file, EOFError("fewer rows than it says"))
+    return batch
 
 
 class _opened:

@@ -16,6 +16,7 @@ from salus.data.sources import source_for
 from salus.data.sources.archive import Unpacked, is_archive
 from salus.data.sources.base import Read
 from salus.data.sources.join import joined
+from salus.data.sources.missing import without
 
 
 def placed(path: Path, spec: DataSpec) -> Read:
@@ -53,11 +54,11 @@ def _parted(path: Path, member: str | None) -> tuple[Path, str | None]:
 def _read(path: Path, beside: Path, member: str | None, spec: DataSpec) -> Read:
     if member is not None:
         path = _found(beside, member) if path.is_dir() else _not_in_a_file(path, member)
-    read = source_for(path).read(path, spec)
+    read = without(source_for(path).read(path, spec), spec.missing)
     for join in spec.join:
         file = _found(path.parent if member and _is_there(path.parent, join.path) else beside, join.path)
         other = spec.model_copy(update={"join": (), "member": None, "kinds": {}, "delimiter": None})
-        read = joined(read, source_for(file).read(file, other), join, file.name)
+        read = joined(read, without(source_for(file).read(file, other), spec.missing), join, file.name)
     return read
 
 
