@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from salus.core.beside import beside, merged
 from salus.core.catalogue import check_train_spec
 from salus.core.context import Context
 from salus.core.errors import SalusError
@@ -34,6 +35,12 @@ class Model:
         self.bundle = bundle
         self.folder = folder
         self._predictor: Predictor | None = None
+
+    def explain(self, language: str = "en") -> list[str]:
+        """What was tried, what won and why, and what more time or data would bring, a sentence each."""
+        from salus.core.explain import explain
+
+        return explain(self.report, language)
 
     @property
     def report(self) -> dict[str, Any]:
@@ -60,7 +67,7 @@ def read(path: str | Path, output: str | Path | None = None, **options: Any) -> 
     """
     from salus.data.add import add
 
-    spec = checked(DataSpec, options, "salus.read")
+    spec = checked(DataSpec, merged(options, beside(Path(str(path).partition("#")[0]))[0]), "salus.read")
     if output is not None:
         return add(Path(path), spec, Path(output), Context())
     scratch = tempfile.mkdtemp(prefix="salus-data-")
@@ -86,7 +93,9 @@ def fit(
     version = read(data) if isinstance(data, str | Path) else data
     targets = [target] if isinstance(target, str) else list(target)
     budget_s = parse_duration_s(budget) if isinstance(budget, str) else budget
-    spec = checked(TrainSpec, {"target": targets, "budget_s": budget_s, **options}, "salus.fit")
+    said = {"target": targets, "budget_s": budget_s, **options}
+    beside_it = beside(Path(data))[1] if isinstance(data, str | Path) else {}
+    spec = checked(TrainSpec, merged(said, beside_it), "salus.fit")
     check_train_spec(spec)
     scratch = tempfile.mkdtemp(prefix="salus-model-")
     folder = Path(scratch) / "bundle"

@@ -210,7 +210,7 @@ def test_settings_and_doctor(run: Run) -> None:
     assert found["service"]["verdict"] == "ok"
 
 
-@pytest.mark.parametrize("words", [("fly",), ("launch", "x"), ("runs", "watch"), ("train", "x", "--target")])
+@pytest.mark.parametrize("words", [("fly",), ("launch",), ("runs", "watch"), ("train", "x", "--target")])
 def test_words_that_no_command_takes_exit_with_2(run: Run, words: tuple[str, ...]) -> None:
     assert run(*words).code == 2
 

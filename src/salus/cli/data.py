@@ -7,24 +7,25 @@ from typing import Annotated, Any
 
 import typer
 
-from salus.cli import connection, output, progress
+from salus.cli import connection, options, output, progress
 
 app = typer.Typer(help="Data sets and their versions.", no_args_is_help=True)
 
 
 @app.command("add")
+@options.taking(data=options.data_flags)
 def add(
-    path: Annotated[str, typer.Argument(help="A file, a folder, or a bundled set such as sklearn:digits.")],
+    path: Annotated[
+        str, typer.Argument(help="A file, a folder, PATH#MEMBER, or a bundled set such as sklearn:digits.")
+    ],
+    data: options.Json,
     name: Annotated[str | None, typer.Option(help="Name of the data set; from the path without it.")] = None,
-    delimiter: Annotated[str | None, typer.Option(help="What stands between the fields of a text table.")] = None,
-    kind: Annotated[
-        list[str] | None, typer.Option(help="COLUMN=KIND, overriding what is recognised; may be repeated.")
-    ] = None,
     as_json: output.JsonFlag = False,
 ) -> None:
     """Upload data, check it and keep it as an immutable version."""
+    data = progress.check_path(path, data)[0]
     client = connection.running_client(as_json)
-    run = progress.add_data(client, path, name, options(delimiter, kind), as_json)
+    run = progress.add_data(client, path, name, data, as_json)
     result = run["result"] or {}
     output.show(result, as_json)
     if not as_json and result.get("data_set"):
@@ -66,25 +67,10 @@ def finding_line(finding: dict[str, Any]) -> str:
     return f"{finding['severity']}: {text}"
 
 
-def options(delimiter: str | None, kinds: list[str] | None) -> dict[str, Any]:
-    """The DataSpec that the flags say."""
-    from salus.core.errors import SalusError
-
-    spec: dict[str, Any] = {}
-    if delimiter:
-        spec["delimiter"] = delimiter
-    for entry in kinds or []:
-        column, _, kind = entry.rpartition("=")
-        if not column:
-            raise SalusError("bad_spec", where="--kind", expected="COLUMN=KIND", found=entry)
-        spec.setdefault("kinds", {})[column] = kind
-    return spec
-
-
 def default_name(path: str) -> str:
     """A name made of the path."""
     from salus.core.ids import name_from
 
     if path.startswith("sklearn:"):
         return name_from(path.removeprefix("sklearn:").replace("_", "-"))
-    return name_from(Path(path).resolve().stem)
+    return name_from(Path(path.partition("#")[0]).resolve().stem)

@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from salus.cli import connection, output, progress
-from salus.cli.data import default_name, finding_line, options
+from salus.cli import connection, options, output, progress
+from salus.cli.data import default_name, finding_line
 from salus.cli.runs import report_lines, save_report
-from salus.cli.train import Budget, Group, Ignore, LearnerName, Option, Recipe, Seed, Split, Target, spec
 
 if TYPE_CHECKING:
     from salus.sdk.client import Client
@@ -31,38 +30,34 @@ INLINE_CHARACTERS = 2000  # a longer body goes into a file beside the curl line
 SUFFIXES = {b"\x89PNG": ("png", "image/png"), b"\xff\xd8\xff": ("jpg", "image/jpeg")}
 
 
+@options.taking(spec=options.train_flags, data=options.data_flags)
 def launch(
-    path: Annotated[str, typer.Argument(help="A file, a folder, or a bundled set such as sklearn:breast_cancer.")],
-    target: Target,
-    group: Group = None,
-    split: Split = None,
-    ignore: Ignore = None,
-    learner: LearnerName = "auto",
-    budget: Budget = "5m",
-    option: Option = None,
-    recipe: Recipe = None,
-    seed: Seed = 0,
+    path: Annotated[
+        str, typer.Argument(help="A file, a folder, PATH#MEMBER, or a bundled set such as sklearn:breast_cancer.")
+    ],
+    spec: Json,
+    data: Json,
     name: Annotated[
         str | None, typer.Option(help="Name of data set, model and endpoint; from the path without it.")
     ] = None,
-    delimiter: Annotated[str | None, typer.Option(help="What stands between the fields of a text table.")] = None,
-    kind: Annotated[list[str] | None, typer.Option(help="COLUMN=KIND, overriding what is recognised.")] = None,
     as_json: output.JsonFlag = False,
 ) -> None:
     """Check data, train, measure, deploy: ends with a curl line that works."""
-    asked = spec(target, group, split, ignore, learner, budget, option, recipe, seed)
-    name = name or default_name(path)
-    from salus.core.errors import SalusError
+    from salus.core.beside import merged
+    from salus.core.catalogue import check_train_spec
+    from salus.core.specs import TrainSpec, checked
 
-    if not path.startswith("sklearn:") and not Path(path).exists():
-        raise SalusError("path_missing", where=path)
+    name = name or default_name(path)
+    data, beside_it = progress.check_path(path, data)
+    spec = options.with_target(merged(spec, beside_it))
+    check_train_spec(checked(TrainSpec, spec, "the options"))
     client = connection.running_client(as_json)
     if not as_json:
         output.say(f"Adding {path} as '{name}'")
-    added = progress.add_data(client, path, name, options(delimiter, kind), as_json)
+    added = progress.add_data(client, path, name, data, as_json)
     if not as_json:
-        output.say(f"Training for {budget} to predict '{', '.join(target)}'")
-    run = client.train(name, asked, model=name, deploy=name, version=added["result"]["data_version"])
+        output.say(f"Training to predict '{_words(spec['target'])}'")
+    run = client.train(name, spec, model=name, deploy=name, version=added["result"]["data_version"])
     over = progress.follow(client, run, as_json)
     result = dict(over["result"])
     report = client.report(run["id"])
@@ -100,6 +95,10 @@ def _show(report: Json, page: Path, result: Json, name: str) -> None:
         output.say("The gate did not let this model through, so the endpoint was left as it is.")
 
 
+def _words(target: list[str] | str) -> str:
+    return target if isinstance(target, str) else ", ".join(target)
+
+
 def curl_line(client: Client, name: str, source: str) -> str:
     """A line to paste: with the key read from its file, so that it lands in no history. `source`: where the data lay."""
     key = _predict_key(client)
@@ -108,7 +107,9 @@ def curl_line(client: Client, name: str, source: str) -> str:
     row = _example(client, name)
     pictures = [column for column, value in row.items() if isinstance(value, dict) and "base64" in value]
     if len(row) == 1 and pictures:
-        file, content_type = _picture_below(Path(source)) or _write_picture(name, row[pictures[0]]["base64"])
+        file, content_type = _picture_below(Path(source.partition("#")[0])) or _write_picture(
+            name, row[pictures[0]]["base64"]
+        )
         return f'{head} -H "Content-Type: {content_type}" --data-binary @{shlex.quote(str(file))} {address}'
     body = output.json_text({"rows": [row]})
     if len(body) <= INLINE_CHARACTERS:

@@ -38,6 +38,26 @@ def follow(client: Client, run: Json, quiet: bool) -> Json:
     return over
 
 
+def check_path(path: str, data: Json) -> tuple[Json, Json]:
+    """The DataSpec with what `salus.yaml` beside the data says, and what that says about training; a path that is not there and
+    a spec that is wrong are said before anything is started or sent."""
+    from pathlib import Path
+
+    from salus.core.beside import beside, merged
+    from salus.core.errors import SalusError
+    from salus.core.specs import DataSpec, checked
+
+    if path.startswith("sklearn:"):
+        return data, {}
+    place = Path(path) if Path(path).exists() else Path(path.partition("#")[0])
+    if not place.exists():
+        raise SalusError("path_missing", where=path)
+    of_data, of_train = beside(place)
+    data = merged(data, of_data)
+    checked(DataSpec, data, "the options")
+    return data, of_train
+
+
 def add_data(client: Client, path: str, name: str | None, options: Json, quiet: bool) -> Json:
     """Uploads, checks and keeps data; gives the finished run."""
     from salus.cli.data import default_name
@@ -101,13 +121,20 @@ def sentence(name: str, fields: Json) -> str | None:
             )
             return f"  plan: {fits}"
         case "fitting":
-            return f"  learning with {fields.get('learner')}"
+            again = " from all rows" if fields.get("folds") == 0 else ""
+            return f"  learning with {fields.get('learner')}{again}" if fields.get("lesson") == "final" else None
         case "fitted":
-            return f"  {fields.get('learner')}: validation loss {fields.get('loss', 0):.4f} after {fields.get('seconds', 0):.1f} s"
+            if fields.get("lesson") != "final":
+                return None
+            return f"  {fields.get('learner')}: loss {fields.get('loss', 0):.4f} on rows held out, {fields.get('seconds', 0):.1f} s"
         case "measuring":
             return f"  measuring the packaged model on {fields.get('rows')} test rows"
         case "published":
             return f"  bundle {str(fields.get('bundle_hash', ''))[:12]} published and verified in a fresh process"
+        case "planned_further":
+            return f"  planned further: {fields.get('fits')} fits" if fields.get("fits") else None
+        case "judging":
+            return f"  {fields.get('rows')} rows judge in their turn"
         case "cut":
             return f"  the clock ran out: {fields.get('skipped')} fit(s) of the plan were skipped"
         case "reading":

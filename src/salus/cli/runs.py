@@ -67,6 +67,22 @@ def report(
         output.say(line)
 
 
+def explain(
+    run: RunId,
+    language: Annotated[str, typer.Option(help="en or zh.")] = "en",
+    as_json: output.JsonFlag = False,
+) -> None:
+    """Say in plain words what was tried, what won and why, and what more time or data would bring."""
+    from salus.core.explain import explain as sentences
+
+    found = sentences(connection.client().report(run), language)
+    if as_json:
+        output.show_json({"sentences": found})
+        return
+    for line in found or ["The report of this run does not say how its model was chosen."]:
+        output.say(line)
+
+
 def save_report(client: Client, run: str) -> Path:
     """Keeps the page of a run's report in the home; gives its path."""
     from salus.core.ids import name_from

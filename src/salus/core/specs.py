@@ -104,3 +104,11 @@ def parse_duration_s(text: str) -> float:
     if match is None:
         raise SalusError("bad_spec", where="duration", expected="a number with s, m or h, such as 5m", found=text[:40])
     return float(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[match[2]]
+
+
+def parse_milliseconds(text: str) -> float:
+    """Milliseconds of '5', '5ms', '0.5ms', '1s'."""
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(ms|s|)\s*", text)
+    if match is None:
+        raise SalusError("bad_spec", where="latency", expected="a number with ms or s, such as 5ms", found=text[:40])
+    return float(match[1]) * {"": 1.0, "ms": 1.0, "s": 1000.0}[match[2]]

@@ -76,12 +76,16 @@ class Client:
     def add_data(
         self, name: str, source: str | Path, options: Json | None = None, progress: uploads.Progress | None = None
     ) -> Json:
-        """Starts the run that adds a file, a folder or a bundled set ('sklearn:...') under `name`."""
-        body: Json = {"name": name, "options": options or {}}
+        """Starts the run that adds a file, a folder, a member of one (PATH#MEMBER) or a bundled set ('sklearn:...') under `name`.
+
+        options: the fields of a DataSpec; files that it joins are sent along.
+        """
+        body: Json = {"name": name, "options": dict(options or {})}
         if str(source).startswith("sklearn:"):
             body["builtin"] = str(source)
         else:
-            body["upload"] = uploads.send(self, Path(source), progress)
+            path, body["options"], beside = uploads.gathered(str(source), body["options"])
+            body["upload"] = uploads.send(self, path, progress, beside=beside)
         return dict(self.request("POST", "/data-sets", json=body)["run"])
 
     def data_sets(self) -> list[Json]:

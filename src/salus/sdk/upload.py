@@ -6,10 +6,10 @@ Knows which files of a folder belong to an upload. Does not read what is in them
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from salus.core.errors import SalusError
@@ -49,12 +49,40 @@ def local_files(path: Path) -> list[LocalFile]:
     return files
 
 
-def send(client: Client, path: Path, progress: Progress | None = None, upload: str | None = None) -> str:
+def gathered(source: str, options: dict[str, Any]) -> tuple[Path, dict[str, Any], list[Path]]:
+    """(what is sent, the options as the service understands them, files that are sent beside it): a member is told apart from its
+    path, and files that are joined lie beside the first one."""
+    path, options = Path(source), dict(options)
+    if "#" in source and not path.exists():
+        before, _, member = source.partition("#")
+        if Path(before).exists():
+            path, options["member"] = Path(before), member
+    beside = []
+    if path.is_file() and options.get("join"):
+        joins = []
+        for join in options["join"]:
+            other = next((p for p in (path.parent / join["path"], Path(join["path"])) if p.is_file()), None)
+            if other is None:
+                raise SalusError("path_missing", where=str(join["path"]))
+            beside.append(other)
+            joins.append({**join, "path": other.name})
+        options["join"] = joins
+        options.setdefault("member", path.name)
+    return path, options, beside
+
+
+def send(
+    client: Client,
+    path: Path,
+    progress: Progress | None = None,
+    upload: str | None = None,
+    beside: Sequence[Path] = (),
+) -> str:
     """Uploads everything and completes the upload; gives its id.
 
-    upload: an upload that was begun before, of the same path: only what is missing is sent.
+    upload: an upload that was begun before, of the same path: only what is missing is sent. beside: other files that are sent along.
     """
-    files = local_files(path)
+    files = [*local_files(path), *(file for other in beside for file in local_files(other))]
     count = _Count(sum(file.size for file in files), progress)
     upload = upload or str(client.request("POST", "/uploads", json={})["id"])
     kept = received(client, upload)

@@ -1,0 +1,45 @@
+"""`salus.yaml` beside the data: how a folder wants to be read and trained, said once for everybody who opens it.
+
+Top-level names are fields of a DataSpec; below `train` those of a TrainSpec. What a person says at the command wins.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from salus.core.errors import SalusError
+
+NAME = "salus.yaml"
+MAX_BYTES = 2**20
+
+
+def beside(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """(fields of the DataSpec, fields of the TrainSpec) that the file says which lies in the folder, or beside the file; empty
+    without one. Raises `bad_spec` for what is no YAML."""
+    file = (path if path.is_dir() else path.parent) / NAME
+    if not file.is_file():
+        return {}, {}
+    import yaml
+
+    if file.stat().st_size > MAX_BYTES:
+        raise SalusError("bad_spec", where=NAME, expected=f"at most {MAX_BYTES} bytes", found=file.stat().st_size)
+    try:
+        found = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise SalusError("bad_spec", where=NAME, expected="YAML", found=str(error).split("\n")[0][:120]) from None
+    if not isinstance(found, dict):
+        raise SalusError("bad_spec", where=NAME, expected="names and values", found=type(found).__name__)
+    train = found.pop("train", None) or {}
+    if not isinstance(train, dict):
+        raise SalusError("bad_spec", where=f"{NAME}, train", expected="names and values", found=type(train).__name__)
+    return found, train
+
+
+def merged(said: dict[str, Any], beside_it: dict[str, Any]) -> dict[str, Any]:
+    """What the file says, overruled by what the person says; of names and values both are kept."""
+    both = dict(beside_it)
+    for name, value in said.items():
+        old = both.get(name)
+        both[name] = {**old, **value} if isinstance(value, dict) and isinstance(old, dict) else value
+    return both
