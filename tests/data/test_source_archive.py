@@ -106,9 +106,17 @@ def test_columns_are_joined_where_they_belong(tmp_path: Path) -> None:
     ]
     assert found.facts["joined"] == [{"file": "more.csv", "on": "id", "unmatched_rows": 1}]
     assert read(f"{zipped(tmp_path / 'd.zip', FILES)}#rows.csv", join=join).table.equals(found.table)
+    for name in ("./more.csv", str(tmp_path / "more.csv")):
+        assert read(tmp_path / "rows.csv", join=[{"path": name, "on": "id"}]).table.equals(found.table)
+    assert read(tmp_path, member="rows.csv", join=join).table.equals(found.table)
     (tmp_path / "again.csv").write_text("id,b\n1,1\n1,2\n")
     (tmp_path / "same.csv").write_text("id,a\n1,1\n")
-    cases = {"again.csv": "join_duplicate_keys", "same.csv": "duplicate_column", "../x.csv": "member_missing"}
+    cases = {
+        "again.csv": "join_duplicate_keys",
+        "same.csv": "duplicate_column",
+        "../x.csv": "member_missing",
+        "\0/x": "member_missing",
+    }
     for name, code in cases.items():
         assert refused(tmp_path / "rows.csv", join=[{"path": name, "on": "id"}]).code == code
     assert refused(tmp_path / "rows.csv", join=[{"path": "more.csv", "on": "b"}]).code == "no_such_column"

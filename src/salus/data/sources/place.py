@@ -5,8 +5,9 @@ A name that somebody gives is never put into a path: it is looked for among the 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import pyarrow as pa
 
@@ -23,7 +24,7 @@ def placed(path: Path, spec: DataSpec) -> Read:
     path, member = _parted(path, spec.member)
     if not is_archive(path):
         return _read(path, path if path.is_dir() else path.parent, member, spec)
-    named = ([member] if member else []) + [join.path for join in spec.join]
+    named = ["/".join(_parts(name)) for name in ([member] if member else []) + [join.path for join in spec.join]]
     unpacked = Unpacked(path, named if member else ())
     folder = unpacked.folder
     try:
@@ -56,7 +57,7 @@ def _read(path: Path, beside: Path, member: str | None, spec: DataSpec) -> Read:
         path = _found(beside, member) if path.is_dir() else _not_in_a_file(path, member)
     read = without(source_for(path).read(path, spec), spec.missing)
     for join in spec.join:
-        file = _found(path.parent if member and _is_there(path.parent, join.path) else beside, join.path)
+        file = _joined_file(path.parent if member else beside, beside, join.path)
         other = spec.model_copy(update={"join": (), "member": None, "kinds": {}, "delimiter": None})
         read = joined(read, without(source_for(file).read(file, other), spec.missing), join, file.name)
     return read
@@ -66,14 +67,23 @@ def _not_in_a_file(path: Path, member: str) -> Path:
     raise SalusError("member_missing", where=path.name, expected="it is one file", found=member[:100])
 
 
-def _is_there(folder: Path, name: str) -> bool:
-    return any(entry.name == name for entry in folder.iterdir())
+def _joined_file(near: Path, beside: Path, name: str) -> Path:
+    """The file that is joined: near the table, or as it is named from the top of the data, or from where the person stands."""
+    if len(_parts(name)) == 1 and any(entry.name == _parts(name)[0] for entry in near.iterdir()):
+        return _found(near, name)
+    if os.path.abspath(Path(name).parent) == os.path.abspath(near):  # looks at names only
+        return _found(near, Path(name).name)
+    return _found(beside, name)
+
+
+def _parts(name: str) -> tuple[str, ...]:
+    return PurePosixPath(name).parts
 
 
 def _found(folder: Path, name: str) -> Path:
     """The file or folder that `name` (with slashes) names below `folder`. Raises `member_missing`."""
     place = folder
-    for part in name.strip("/").split("/"):
+    for part in _parts(name):
         inside = sorted(place.iterdir()) if place.is_dir() else []
         match = [entry for entry in inside if entry.name == part and not entry.is_symlink()]
         if not match:
