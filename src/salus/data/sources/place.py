@@ -5,8 +5,6 @@ A name that somebody gives is never put into a path: it is looked for among the 
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 import pyarrow as pa
@@ -71,7 +69,7 @@ def _joined_file(near: Path, beside: Path, name: str) -> Path:
     """The file that is joined: near the table, or as it is named from the top of the data, or from where the person stands."""
     if len(_parts(name)) == 1 and any(entry.name == _parts(name)[0] for entry in near.iterdir()):
         return _found(near, name)
-    if os.path.abspath(Path(name).parent) == os.path.abspath(near):  # looks at names only
+    if Path(name).parent.absolute() == near.absolute():  # looks at names only
         return _found(near, Path(name).name)
     return _found(beside, name)
 
