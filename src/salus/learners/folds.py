@@ -18,6 +18,7 @@ from salus.learners.front import Front
 
 FOLDED_ROWS = 3000  # with fewer rows to learn from, few validation rows choose badly
 FOLDS = 5
+REPEATED_ROWS, REPEATS = 1000, 2  # with so few rows even folds choose badly once
 THREADED_PRODUCTS = 1e8
 
 
@@ -26,11 +27,20 @@ def folded(prepared: Prepared) -> bool:
     return not len(prepared.validation) or len(prepared.train) <= FOLDED_ROWS
 
 
-def held_out(part: Part, classification: bool, seed: int, folds: int = FOLDS) -> list[tuple[np.ndarray, np.ndarray]]:
+def repeats_of(rows: int) -> int:
+    """How often folds are drawn anew to choose by."""
+    return REPEATS if rows < REPEATED_ROWS else 1
+
+
+def held_out(
+    part: Part, classification: bool, seed: int, folds: int = FOLDS, repeats: int = 1
+) -> list[tuple[np.ndarray, np.ndarray]]:
     """(rows to learn from, rows held out) of every fold: groups stay whole, at least two classes are left to learn from."""
     groups = part.groups if part.groups is not None and len(np.unique(part.groups)) > 1 else None
-    fold_of = fold_rows(part.target, groups, classification, folds, seed)
-    pairs = [(np.flatnonzero(fold_of != fold), np.flatnonzero(fold_of == fold)) for fold in np.unique(fold_of)]
+    pairs = []
+    for repeat in range(repeats):
+        fold_of = fold_rows(part.target, groups, classification, folds, seed + repeat)
+        pairs += [(np.flatnonzero(fold_of != fold), np.flatnonzero(fold_of == fold)) for fold in np.unique(fold_of)]
     if classification:
         pairs = [(train, held) for train, held in pairs if len(np.unique(part.target[train])) > 1]
     every = np.arange(len(part))

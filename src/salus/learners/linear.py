@@ -21,7 +21,18 @@ from salus.core.context import Context
 from salus.core.durable import write_file
 from salus.core.errors import SalusError
 from salus.learners.base import Fitted, Learner, LearnerConfig, Part, Prepared, Proposal, searched
-from salus.learners.folds import FOLDS, few, few_threads, folded, held_out, learnable, loss_of, some_rows, tabled
+from salus.learners.folds import (
+    FOLDS,
+    few,
+    few_threads,
+    folded,
+    held_out,
+    learnable,
+    loss_of,
+    repeats_of,
+    some_rows,
+    tabled,
+)
 from salus.learners.front import Front
 from salus.learners.graphs import GraphBuilder
 from salus.learners.options import config_from, derived
@@ -35,13 +46,16 @@ UNSEEN = 20.0  # how far below the others a class without train rows is scored
 MAX_MATRIX_BYTES = 2**30
 NEWTON_WIDTH = 300  # weights up to which a step with all second derivatives is the faster one
 LASSO_CELLS = 2_000_000  # `auto` tries the lasso on matrices up to this size: its solvers are slow
+SPARSE_SHARE = 0.2  # of numbers that are not 0, below which only those are kept
+CHOOSING_ROWS = 20_000  # of train, with which shapes and penalties are compared
+ENOUGH_WORSE = 2  # penalties in a row, each smaller and worse, end the search
 BENT_WIDTH, PRODUCT_WIDTH = 1000, 150  # `auto` bends and multiplies as long as there are no more columns
-PRODUCT_ROWS = 10  # and with at least so many train rows a product
+PRODUCT_ROWS = 2000  # and with at least so many train rows
 
 
 class LinearConfig(LearnerConfig):
     penalties: tuple[float, ...] = Field(
-        (0.03, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0),
+        (0.1, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0),
         min_length=1,
         max_length=20,
         description="strengths of the penalty to choose from on rows held out",
@@ -123,11 +137,18 @@ class Linear(Learner):
             2 if shape.knots or shape.products else 1 for shape in cls(config)._shapes(rows, width, width, small)
         )
         solves = _solves(prepared, len(config.penalties) * shapes, rows)
-        affordable = int(min(row_solves_per_s * budget_s / solves, MAX_MATRIX_BYTES / (4 * max(width, 1))))
+        spent = (solves - 1) * min(rows, CHOOSING_ROWS)
+        affordable = int(min(row_solves_per_s * budget_s - spent, MAX_MATRIX_BYTES / (4 * max(width, 1))))
+        if affordable < min(rows, CHOOSING_ROWS):  # too short for that
+            affordable = int(row_solves_per_s * budget_s / solves)
         config = derived(config, options, {"max_rows": max(1000, min(rows, affordable))})
         return Proposal(
             config=config.model_dump(mode="json"),
-            expected_s=round(min(rows, config.max_rows) * solves / row_solves_per_s, 3),
+            expected_s=round(
+                ((solves - 1) * min(rows, config.max_rows, CHOOSING_ROWS) + min(rows, config.max_rows))
+                / row_solves_per_s,
+                3,
+            ),
             notes={"row_solves_per_s": round(row_solves_per_s)},
         )
 
@@ -161,7 +182,7 @@ class Linear(Learner):
                 context.event("step", learner=self.name, shape=str(shape), penalty=penalty, loss=loss)
         shape, penalty = min(losses, key=lambda tried: losses[tried])
         matrix = tabulars[shape].matrix(part.feeds, len(part))
-        weights, intercepts = self._solve(matrix, part.target, shape.kind, penalty, prepared)
+        weights, intercepts = self._solver(shape.kind, matrix, part.target, prepared).solve(penalty)
         details = {
             "penalty": penalty,
             "shape": str(shape),
@@ -181,13 +202,16 @@ class Linear(Learner):
         bent_fits = numbers > 0 and width + numbers * config.knots <= BENT_WIDTH
         bends = {"on": [config.knots], "off": [0], "auto": [0, config.knots] if bent_fits else [0]}[config.splines]
         pairs = numbers * (numbers + 1) // 2
-        multiplied_fits = 0 < pairs <= min(PRODUCT_WIDTH, rows // PRODUCT_ROWS)
+        multiplied_fits = 0 < pairs <= PRODUCT_WIDTH and rows >= PRODUCT_ROWS
         products = {"on": [True], "off": [False], "auto": [False, True] if multiplied_fits else [False]}[
             config.products
         ]
         shapes = [Shape(kind, knots, product) for kind in kinds for knots in bends for product in products]
-        # Everything at once is a different model from either alone, the lasso of it is slow and seldom better.
-        return [shape for shape in shapes if shape.kind == "l2" or not shape.products or config.penalty_kind == "l1"]
+        if config.penalty_kind != "auto":
+            return shapes
+        # The lasso of many columns is slow and seldom better: it is tried on plain ones, if it may be.
+        plain = min(shapes, key=lambda shape: (shape.knots, shape.products))
+        return [s for s in shapes if s.kind == "l2" or (s.knots, s.products) == (plain.knots, plain.products)]
 
     def _losses(
         self,
@@ -199,47 +223,69 @@ class Linear(Learner):
         context: Context,
     ) -> Iterator[tuple[float, float]]:
         """(penalty, loss): on validation rows, and with few rows over folds of train instead, since few validation rows choose badly."""
-        matrix = tabular.matrix(part.feeds, len(part))
+        few = some_rows(part, CHOOSING_ROWS, prepared.seed)
+        matrix = tabular.matrix(few.feeds, len(few))
         if folded(prepared):
-            pairs = [
-                (train, (matrix[held], part.target[held]))
-                for train, held in held_out(part, prepared.classification, prepared.seed)
-            ]
+            folds = held_out(few, prepared.classification, prepared.seed, repeats=repeats_of(len(few)))
+            pairs = [(matrix[train], few.target[train], matrix[held], few.target[held]) for train, held in folds]
         else:
-            pairs = [(np.arange(len(part)), (tabular.matrix(checked.feeds, len(checked)), checked.target))]
-        for penalty in self.config.penalties:
+            pairs = [(matrix, few.target, tabular.matrix(checked.feeds, len(checked)), checked.target)]
+        solvers = [self._solver(shape.kind, seen, truth, prepared) for seen, truth, _, _ in pairs]
+        least, worse = np.inf, 0
+        for penalty in sorted(self.config.penalties, reverse=True):
             total, rows = 0.0, 0
-            for train, (held, truth) in pairs:
+            for solver, (_, _, held, truth) in zip(solvers, pairs, strict=True):
                 context.stop_if_asked("learning the linear model")
-                chosen = matrix if len(train) == len(matrix) else matrix[train]
-                weights, intercepts = self._solve(chosen, part.target[train], shape.kind, penalty, prepared)
+                weights, intercepts = solver.solve(penalty)
                 total += loss_of(held @ weights + intercepts, truth, prepared.classification) * len(truth)
                 rows += len(truth)
             yield penalty, total / rows
+            least, worse = min(least, total / rows), worse + 1 if total / rows > least else 0
+            if worse == ENOUGH_WORSE:
+                return
 
-    def _solve(
-        self, matrix: np.ndarray, target: np.ndarray, kind: str, penalty: float, prepared: Prepared
-    ) -> tuple[np.ndarray, np.ndarray]:
+    def _solver(self, kind: str, matrix: np.ndarray, target: np.ndarray, prepared: Prepared) -> Solver:
+        return Solver.of(kind, matrix, target, prepared, self.config.max_iterations)
+
+
+@dataclass
+class Solver:
+    """Solves for one penalty after another, each from where the one before ended. model: of scikit-learn, not for numbers."""
+
+    kind: str
+    matrix: Any
+    target: np.ndarray
+    classes: int
+    iterations: int
+    model: Any | None
+
+    @classmethod
+    def of(cls, kind: str, matrix: np.ndarray, target: np.ndarray, prepared: Prepared, iterations: int) -> Solver:
+        if not prepared.classification:
+            return cls(kind, matrix, target, prepared.classes, iterations, None)
+        from scipy.sparse import csr_matrix
+        from sklearn.linear_model import LogisticRegression
+
+        seen = len(np.unique(target))
+        weights = matrix.shape[1] * (1 if seen == 2 else seen)
+        solver = "newton-cholesky" if weights <= NEWTON_WIDTH else "lbfgs"
+        options: dict[str, Any] = {"max_iter": iterations, "warm_start": True}
+        if kind == "l1":
+            solver = "liblinear" if seen == 2 else "saga"
+            options = {"max_iter": min(iterations, 100), "l1_ratio": 1.0, "tol": 1e-3, "random_state": prepared.seed}
+        full = solver != "lbfgs" or np.count_nonzero(matrix) > SPARSE_SHARE * matrix.size
+        model = LogisticRegression(**options, solver=solver)
+        return cls(kind, matrix if full else csr_matrix(matrix), target, prepared.classes, iterations, model)
+
+    def solve(self, penalty: float) -> tuple[np.ndarray, np.ndarray]:
         """Weights (width, K) and intercepts (K,), float64."""
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # not converged: rows held out tell how good it is
-            if not prepared.classification:
-                return _numbers(matrix, target, kind, penalty, self.config.max_iterations)
-            seen = np.unique(target)
-            model = self._logistic(matrix, len(seen), kind, penalty, prepared.seed).fit(matrix, target)
-        return _spread(np.asarray(model.coef_, dtype=np.float64), np.asarray(model.intercept_), seen, prepared.classes)
-
-    def _logistic(self, matrix: np.ndarray, classes: int, kind: str, penalty: float, seed: int) -> Any:
-        from sklearn.linear_model import LogisticRegression
-
-        options: dict[str, Any] = {"C": 1 / penalty, "max_iter": self.config.max_iterations}
-        if kind == "l1":
-            solver = "liblinear" if classes == 2 else "saga"
-            return LogisticRegression(
-                **options | {"max_iter": 100}, l1_ratio=1.0, solver=solver, tol=1e-3, random_state=seed
-            )
-        weights = matrix.shape[1] * (1 if classes == 2 else classes)
-        return LogisticRegression(**options, solver="newton-cholesky" if weights <= NEWTON_WIDTH else "lbfgs")
+            if self.model is None:
+                return _numbers(self.matrix, self.target, self.kind, penalty, self.iterations)
+            model = self.model.set_params(C=1 / penalty).fit(self.matrix, self.target)
+        coefficients, intercepts = np.asarray(model.coef_, dtype=np.float64), np.asarray(model.intercept_)
+        return _spread(coefficients, intercepts, np.unique(self.target), self.classes)
 
 
 def _numbers(
@@ -260,7 +306,7 @@ def _numbers(
 
 def _solves(prepared: Prepared, tried: int, rows: int) -> int:
     """How many times the solver runs: everything tried on every fold, and once more for the best."""
-    return tried * (FOLDS if folded(prepared) else 1) + 1
+    return tried * (FOLDS * repeats_of(rows) if folded(prepared) else 1) + 1
 
 
 def _spread(
