@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnxruntime
 import pytest
 
+from salus.core.context import Context
 from salus.core.nouns import Column, Schema
 from salus.data.encoding import encode_columns
 from salus.data.kinds import kind_named
-from salus.learners.base import Part, Prepared
+from salus.learners.base import Learner, Part, Prepared
+from salus.learners.boosting import Boosting
 from salus.learners.front import Front
 from salus.learners.front_memory import Memory
 from salus.learners.graphs import GraphBuilder
+from salus.learners.linear import Linear
 
 CHANNELS = ("ax", "ay")
 WORDS = (("knee", "sore", "tired", "weak"), ("fresh", "strong", "fast", "calm"))
@@ -206,3 +210,15 @@ def test_features_of_the_same_rows_are_not_shared_with_who_changes_them() -> Non
     kept = first.copy()
     first[:] = 0
     np.testing.assert_array_equal(front.feeds(prepared.validation.feeds)["numbers"], kept)
+
+
+@pytest.mark.parametrize("learner", [Linear, Boosting])
+def test_a_whole_model_says_the_same_as_its_graph(learner: type[Learner], tmp_path: Path) -> None:
+    prepared = problem(("number", "text", "series", "image", "time"))
+    fitted = learner(learner.Config()).fit(prepared, Context())
+    feeds = prepared.validation.feeds
+    raw = fitted.raw(feeds)
+    assert (raw.argmax(axis=1) == prepared.validation.target).mean() > 0.9
+    fitted.export(tmp_path / "graph.onnx")
+    session = onnxruntime.InferenceSession((tmp_path / "graph.onnx").read_bytes())
+    np.testing.assert_allclose(answer(session, feeds), raw, atol=1e-3)
