@@ -26,7 +26,7 @@ from salus.data.findings import Checker
 from salus.data.preview import Preview
 from salus.data.profile import Profiler
 from salus.data.recordings import to_recordings
-from salus.data.row_groups import grouped, sliced
+from salus.data.row_groups import evened, grouped
 from salus.data.schema import recognise, typed
 from salus.data.shards import ShardWriter
 from salus.data.sources import read_data
@@ -49,7 +49,7 @@ def _publish(path: Path, spec: DataSpec, output: Path, context: Context) -> None
     said: list[Finding] = []
     if spec.recording is not None:
         read, spec, said = to_recordings(read, spec, lambda rows: _told(context, "putting recordings together", rows))
-    schema, found = recognise(sliced(read.parts()), spec, read.kinds, lambda rows: _told(context, "recognising", rows))
+    schema, found = recognise(evened(read.parts()), spec, read.kinds, lambda rows: _told(context, "recognising", rows))
     temporary = output.with_name(f".{output.name}.{secrets.token_hex(6)}")
     try:
         _write(temporary, read, schema, [*said, *found], context)
@@ -86,7 +86,7 @@ def _write(folder: Path, read: Read, schema: Schema, found: list[Finding], conte
 
 
 def _typed(read: Read, schema: Schema) -> Iterator[pa.Table]:
-    for part in sliced(read.parts()):
+    for part in evened(read.parts()):
         yield typed(part, schema)
 
 

@@ -17,11 +17,23 @@ GROUP_BYTES = 16 * 2**20  # of values; a larger row is a group by itself
 VALUE_BYTES = 8  # of a number, and of the place of any other value
 
 
-def sliced(parts: Iterable[pa.Table]) -> Iterator[pa.Table]:
-    """Parts of at most `GROUP_ROWS` rows, without empty ones."""
+def evened(parts: Iterable[pa.Table]) -> Iterator[pa.Table]:
+    """The same rows with large parts cut and small ones of equal types put together, about as large as a group: what is done
+    for each part and column costs more than its values when a part has few rows."""
+    waiting: list[pa.Table] = []
+    rows = size = 0
     for part in parts:
-        for start in range(0, part.num_rows, GROUP_ROWS):
-            yield part.slice(start, GROUP_ROWS)
+        each = max(1, min(GROUP_ROWS, GROUP_BYTES * part.num_rows // max(1, part.nbytes)))
+        for start in range(0, part.num_rows, each):
+            piece = part.slice(start, each)
+            full = rows + piece.num_rows > GROUP_ROWS or size + piece.nbytes > GROUP_BYTES
+            if waiting and (full or not piece.schema.equals(waiting[0].schema)):
+                yield pa.concat_tables(waiting)
+                waiting, rows, size = [], 0, 0
+            waiting.append(piece)
+            rows, size = rows + piece.num_rows, size + piece.nbytes
+    if waiting:
+        yield pa.concat_tables(waiting)
 
 
 def grouped(parts: Iterable[pa.Table]) -> Iterator[pa.Table]:
