@@ -1,4 +1,5 @@
-# Salus: make demo, make test, make check, make bench, make docs. Needs only make and a Python from 3.11 to 3.13.
+# Salus: make demo, make test, make check, make bench, make bench-peers, make bench-quality,
+# make docs. Needs only make and a Python from 3.11 to 3.13.
 SHELL := /bin/sh
 VENV ?= .venv
 PIP_FLAGS ?=
@@ -7,7 +8,7 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3 python; do \
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: demo test check bench docs lock clean
+.PHONY: demo test check bench bench-peers bench-quality docs lock clean
 
 demo: $(INSTALLED)
 	@$(BIN)/python scripts/demo.py
@@ -23,6 +24,22 @@ check: $(INSTALLED)
 
 bench: $(INSTALLED)
 	@for script in start train_cifar10 serve; do $(BIN)/python benchmarks/$$script.py $(BENCH_FLAGS) || exit 1; done
+
+# One environment for each peer that the benchmarks compare with: .venv-peers/NAME from benchmarks/peers/NAME.txt.
+PEERS := $(patsubst benchmarks/peers/%.txt,.venv-peers/%/.installed,$(wildcard benchmarks/peers/*.txt))
+
+bench-peers: $(PEERS)
+
+.venv-peers/%/.installed: benchmarks/peers/%.txt
+	@test -x .venv-peers/$*/bin/python || $(PYTHON) -m venv .venv-peers/$*
+	.venv-peers/$*/bin/python -m pip install --quiet --disable-pip-version-check $(PIP_FLAGS) -r $<
+	@touch $@
+
+# Both sides of every set, five to six hours; stop it at any time, what is measured stays in the cache.
+bench-quality: $(INSTALLED)
+	$(BIN)/python benchmarks/quality.py --output benchmarks/results/quality.json $(BENCH_FLAGS)
+	$(BIN)/python benchmarks/one_row.py --output benchmarks/results/one_row.json
+	$(BIN)/python benchmarks/repeat.py --output benchmarks/results/repeat.json
 
 docs: $(INSTALLED)
 	$(BIN)/python scripts/check_docs.py
@@ -40,4 +57,4 @@ lock: $(INSTALLED)
 	$(BIN)/python scripts/lock.py > constraints.txt.new && mv constraints.txt.new constraints.txt
 
 clean:
-	rm -rf $(VENV) build dist src/salus.egg-info
+	rm -rf $(VENV) .venv-peers build dist src/salus.egg-info

@@ -48,7 +48,7 @@ def score_set(about: dict[str, Any], cache: Path, names: list[str], ours: str) -
         scores = np.concatenate([folds[fold][0] for fold in shared]) if shared else np.zeros(0)
         losses[name] = row_losses(scores, truth, about)
         contestants[name] = _described([folds[fold][1] for fold in sorted(folds)], scores, truth, about)
-        contestants[name]["loss"] = _value(_summed(losses[name], about), about)
+        contestants[name]["loss"] = _value(_mean(losses[name]), about)
         contestants[name]["interval"] = _interval(losses[name], None, units, about)
     for place, name in enumerate(sorted(losses, key=lambda each: contestants[each]["loss"]), start=1):
         contestants[name]["rank"] = place
@@ -135,7 +135,7 @@ def _ranks_by_log_loss(about: dict[str, Any]) -> bool:
     return about["levels"] is not None and about["family"] == "tables"
 
 
-def _summed(losses: np.ndarray, about: dict[str, Any]) -> float:
+def _mean(losses: np.ndarray) -> float:
     return float(np.mean(losses)) if len(losses) else float("nan")
 
 
@@ -155,7 +155,8 @@ def _interval(
     weight = np.bincount(codes, minlength=count).astype(np.float64)
     sums = [np.bincount(codes, each, minlength=count) for each in (mine, other) if each is not None]
     if count < FEW_UNITS:
-        means = sums[0] / weight - (sums[1] / weight if other is not None else 0.0)
+        told = [np.sqrt(each / weight) if about["levels"] is None else each / weight for each in sums]
+        means = told[0] - (told[1] if other is not None else 0.0)
         centre, half = float(means.mean()), _t(count - 1) * float(means.std(ddof=1)) / count**0.5
         return [centre - half, centre + half] if other is None else [centre, centre - half, centre + half]
     generator = np.random.default_rng(0)
