@@ -5,6 +5,7 @@ A name that somebody gives is never put into a path: it is looked for among the 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 import pyarrow as pa
