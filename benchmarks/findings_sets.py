@@ -25,6 +25,12 @@ WHO = {  # the person columns of the real sets
     "wdbc": ("breast_cancer_wdbc/breast_cancer.csv", ",", None),
     "etth": ("etth/ETTh1.csv", ",", None),
 }
+TARGETS = {  # of the sets whose last column is none
+    "diabetes_130": "readmitted",
+    "fitbit": "Calories",
+    "watch": "label",
+    "calories": "Heart_Rate",
+}
 HEADERLESS = {"pima": 0, "wdbc": 1}  # rows to skip
 
 

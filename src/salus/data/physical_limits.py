@@ -15,7 +15,8 @@ from salus.data.names import words_of
 FAHRENHEIT = (1.8, 32.0)
 FEWEST_OF_A_UNIT = 5  # values, and
 LEAST_OF_A_UNIT = 0.01  # of all
-OVERLAP = 0.5  # the valley between two units is at most so deep a share of the lower peak
+ROUNDS = 120  # of the fit; the second half without a given distance
+GAIN = 10.0  # of the logarithm of the likelihood, beyond what three more parameters bring by chance
 
 
 @dataclass(frozen=True)
@@ -90,40 +91,59 @@ def mixed_units(values: np.ndarray, quantity: Quantity) -> tuple[str, np.ndarray
 def split_by_ratio(values: np.ndarray, ratio: float) -> np.ndarray | None:
     """Which of positive values (N,) are those of the unit `ratio` times as fine, when there are two of one shape.
 
-    Two normal curves over the logarithm, `log(ratio)` apart with one width, are fitted by expectation maximisation (Dempster,
-    Laird and Rubin 1977) and must leave a valley between them and lie where the fit without a given distance puts them.
+    Two normal curves over the logarithm are fitted by expectation maximisation (Dempster, Laird and Rubin 1977), first
+    `log(ratio)` apart and of one width, then freely: they must stay where they are, as alike, and explain more than one curve.
     """
     if len(values) < 4 * FEWEST_OF_A_UNIT:
         return None
     logs, apart = np.log(values), float(np.log(ratio))
-    if np.quantile(logs, 0.995) - np.quantile(logs, 0.005) < 0.7 * apart:
+    if np.quantile(logs, 0.999) - np.quantile(logs, 0.001) < apart:
         return None
-    for start in (logs.min(), float(np.median(logs)), float(np.median(logs)) - apart):
-        higher = _fitted(logs, start, apart)
+    for low in (float(np.median(logs)), float(np.median(logs)) - apart):
+        higher = _fitted(logs, low, apart)
         if higher is not None:
             return higher
     return None
 
 
 def _fitted(logs: np.ndarray, low: float, apart: float) -> np.ndarray | None:
-    share, width = 0.3, apart / 4
-    for _ in range(60):
-        near = np.exp(-0.5 * ((logs - low) / width) ** 2) * (1 - share)
-        far = np.exp(-0.5 * ((logs - low - apart) / width) ** 2) * share
-        weight = far / np.maximum(near + far, 1e-300)
-        share = float(np.clip(weight.mean(), 1e-4, 1 - 1e-4))
-        low = float((logs - weight * apart).mean())
-        width = max(float(np.sqrt(((logs - low - weight * apart) ** 2).mean())), apart / 1000)
-    higher = weight > 0.5
+    """The upper of two curves whose lower one starts at `low`, as a mask, or None when they are no two units."""
+    means, widths, share = np.array([low, low + apart]), np.full(2, apart / 4), 0.3
+    for turn in range(ROUNDS):
+        weights = _weights(logs, means, widths, share)
+        total = weights.sum(axis=0)
+        if total.min() < FEWEST_OF_A_UNIT / 2:
+            return None
+        share = float(total[1] / len(logs))
+        if turn < ROUNDS // 2:
+            lower = float((logs - weights[:, 1] * apart).mean())
+            means = np.array([lower, lower + apart])
+            widths = np.full(2, np.sqrt((weights * (logs[:, None] - means) ** 2).sum() / len(logs)))
+        else:
+            means = (weights * logs[:, None]).sum(axis=0) / total
+            widths = np.sqrt((weights * (logs[:, None] - means) ** 2).sum(axis=0) / total)
+        widths = np.maximum(widths, apart / 1000)
+    higher = weights[:, 1] > 0.5
     count = min(int(higher.sum()), int((~higher).sum()))
-    if count < max(FEWEST_OF_A_UNIT, LEAST_OF_A_UNIT * len(logs)) or width > apart / 3.3:
+    off = abs(float(means[1] - means[0]) - apart)
+    fits = off <= max(0.05 * apart, min(3 * widths.max() / np.sqrt(max(count, 1)), 0.12 * apart))
+    alike = 0.5 <= widths[1] / widths[0] <= 2 and widths.max() <= apart / 3.3
+    if count < max(FEWEST_OF_A_UNIT, LEAST_OF_A_UNIT * len(logs)) or not fits or not alike:
         return None
-    found = float(np.median(logs[higher]) - np.median(logs[~higher]))
-    if abs(found - apart) > max(0.05 * apart, 3 * width / np.sqrt(count)):
-        return None
-    middle = np.abs(logs - low - apart / 2) < apart / 8
-    edges = [np.abs(logs - peak) < apart / 8 for peak in (low, low + apart)]
-    return higher if middle.sum() <= OVERLAP * min(edge.sum() for edge in edges) else None
+    curves = _curves(logs, means, widths, share).sum(axis=1)
+    one = _curves(logs, np.full(2, logs.mean()), np.full(2, logs.std()), 0.5).sum(axis=1)
+    gain = float(np.log(np.maximum(curves, 1e-300)).sum() - np.log(np.maximum(one, 1e-300)).sum())
+    return higher if gain > 1.5 * np.log(len(logs)) + GAIN else None
+
+
+def _curves(logs: np.ndarray, means: np.ndarray, widths: np.ndarray, share: float) -> np.ndarray:
+    """(N, 2): the densities of the two curves, by their shares."""
+    return np.asarray(np.exp(-0.5 * ((logs[:, None] - means) / widths) ** 2) / widths * np.array([1 - share, share]))
+
+
+def _weights(logs: np.ndarray, means: np.ndarray, widths: np.ndarray, share: float) -> np.ndarray:
+    curves = _curves(logs, means, widths, share)
+    return np.asarray(curves / np.maximum(curves.sum(axis=1, keepdims=True), 1e-300))
 
 
 def _two_temperatures(values: np.ndarray, positive: np.ndarray) -> tuple[str, np.ndarray] | None:
