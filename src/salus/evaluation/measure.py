@@ -22,6 +22,7 @@ from salus.tasks.classification import label_codes
 
 ANSWER_BINS = 10
 LEAST_ROWS_A_BIN = 5
+MOSTLY_ONE = 0.85  # share of the commonest class
 MOST_PEOPLE = 500
 
 
@@ -54,7 +55,7 @@ def measure(
     labels = _label_answers(task, answers, states)
     metrics = {name: resampling.interval(name, _for(name, answers, labels)) for name in task.metrics}
     of_nothing = {name: resampling.interval(name, nothing) for name in task.metrics}
-    main = task.metrics[0]
+    main = main_metric(task, baseline)
     said = _for(main, answers, labels)
     report: dict[str, Any] = {
         "task": task.name,
@@ -72,7 +73,9 @@ def measure(
         "confusion": None,
         "calibration": None,
         "per_class": [],
-        "people": None if groups is None else _people(main, said, target, groups),
+        "people": None
+        if groups is None
+        else _people(task.metrics[0], _for(task.metrics[0], answers, labels), target, groups),
         "subgroups": subgroups(main, said, target, columns, groups, seed) if columns else None,
         "without_overlap": _without(task, answers, labels, target, groups, seed, overlap),
         "versus": None,
@@ -194,6 +197,12 @@ def _answer_bins(said: np.ndarray, true: np.ndarray) -> list[dict[str, Any]]:
         low, middle, high = np.quantile(true[part], [0.05, 0.5, 0.95]).tolist()
         bins.append({"said": float(said[part].mean()), "low": low, "median": middle, "high": high, "count": len(part)})
     return bins
+
+
+def main_metric(task: Task, baseline: np.ndarray) -> str:
+    """The first of the task; of classes of which one has nearly all rows the AUC, since saying always that one is nearly always right."""
+    uneven = task.classification and float(np.max(baseline)) >= MOSTLY_ONE
+    return "auc" if uneven else task.metrics[0]
 
 
 def _people(main: str, answers: np.ndarray, target: np.ndarray, groups: np.ndarray) -> dict[str, Any]:

@@ -49,7 +49,6 @@ def contrast(
         said.append(_said(lesson.prepared(0), learned, context))
         truth.append(lesson.held_target)
         fold_s = time.monotonic() - began
-    metric = material.task.metrics[0]
     answers, target = np.concatenate(said), np.concatenate(truth)
     found = Resampling(target, None, seed).interval(metric, answers)
     seconds = round(time.monotonic() - started, 1)

@@ -59,7 +59,7 @@ def measure_bundle(bundle: Bundle, package: Package, judged: Judged | None, cont
         report |= look(asked, material, answers, spec.target, spec.seed, LOOK_SHARE * spec.budget_s)
     finally:
         predictor.close()
-    report |= _beside(package, context)
+    report |= _beside(package, report["headline"]["metric"], context)
     report |= _story(package, latency, time.monotonic() - started, context)
     report["gate"] = gate(report, spec.policy)
     return report
@@ -81,12 +81,12 @@ def _asked(predictor: Predictor, package: Package, positions: np.ndarray) -> Ask
     return Asked(positions, predict, saliency_of(package.learned, package.learned.lesson.threads))
 
 
-def _beside(package: Package, context: Context) -> dict[str, Any]:
+def _beside(package: Package, metric: str, context: Context) -> dict[str, Any]:
     """Why this model, what a random split would have claimed, what more rows would bring."""
     learned, spec = package.learned, package.spec
     return {
         "choice": choice_facts(learned, package.plan),
-        "contrast": contrast(package.material, learned, package.plan["contrast_s"], spec.seed, context),
+        "contrast": contrast(package.material, learned, metric, package.plan["contrast_s"], spec.seed, context),
         "learning_curve": learning_curve(learned, CURVE_SHARE * spec.budget_s, context),
     }
 
