@@ -28,7 +28,7 @@ SHARES = (0.25, 0.5)
 
 
 def contrast(
-    material: Material, learned: Learned, limit_s: float, seed: int, context: Context
+    material: Material, learned: Learned, metric: str, limit_s: float, seed: int, context: Context
 ) -> dict[str, Any] | None:
     """{"metric", "value", "low", "high", "rows", "seconds"} over rows of random folds, as many folds as the time allows; None
     where no group is kept together or no time is given."""
