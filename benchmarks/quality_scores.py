@@ -48,13 +48,12 @@ def score_set(about: dict[str, Any], cache: Path, names: list[str], ours: str) -
         scores = np.concatenate([folds[fold][0] for fold in shared]) if shared else np.zeros(0)
         losses[name] = row_losses(scores, truth, about)
         contestants[name] = _described([folds[fold][1] for fold in sorted(folds)], scores, truth, about)
-        contestants[name]["loss"] = _value(_mean(losses[name]), about)
-        contestants[name]["interval"] = _interval(losses[name], None, units, about)
+        contestants[name]["loss"] = float(_told(np.mean(losses[name]), about)) if shared else float("nan")
+    own, versus = _intervals(losses, units, about, ours) if losses else ({}, {})
+    for name, interval in own.items():
+        contestants[name]["interval"] = interval
     for place, name in enumerate(sorted(losses, key=lambda each: contestants[each]["loss"]), start=1):
         contestants[name]["rank"] = place
-    versus = {
-        name: _interval(losses[ours], losses[name], units, about) for name in losses if ours in losses and name != ours
-    }
     loss = "log loss" if _ranks_by_log_loss(about) else "RMSE" if about["levels"] is None else "share wrong"
     return {
         "family": about["family"],
@@ -135,41 +134,53 @@ def _ranks_by_log_loss(about: dict[str, Any]) -> bool:
     return about["levels"] is not None and about["family"] == "tables"
 
 
-def _mean(losses: np.ndarray) -> float:
-    return float(np.mean(losses)) if len(losses) else float("nan")
-
-
-def _value(loss: float, about: dict[str, Any]) -> float:
-    """The loss as it is told: the root of squared errors."""
-    return float(np.sqrt(loss)) if about["levels"] is None else float(loss)
-
-
-def _interval(
-    mine: np.ndarray, other: np.ndarray | None, units: np.ndarray | None, about: dict[str, Any]
-) -> list[float]:
-    """[difference, low, high] of two contestants, or [low, high] of one."""
-    codes = np.arange(len(mine)) if units is None else np.unique(units, return_inverse=True)[1]
-    count = int(codes.max()) + 1 if len(codes) else 0
+def _intervals(
+    losses: dict[str, np.ndarray], units: np.ndarray | None, about: dict[str, Any], ours: str
+) -> tuple[dict[str, list[float]], dict[str, list[float]]]:
+    """[low, high] of every contestant, and [difference, low, high] of ours minus each other one."""
+    names = list(losses)
+    rows = len(losses[names[0]])
+    codes = np.arange(rows) if units is None else np.unique(units, return_inverse=True)[1]
+    count = int(codes.max()) + 1 if rows else 0
     if count < 2:
-        return []
+        return {name: [] for name in names}, {}
     weight = np.bincount(codes, minlength=count).astype(np.float64)
-    sums = [np.bincount(codes, each, minlength=count) for each in (mine, other) if each is not None]
+    sums = np.stack([np.bincount(codes, losses[name], minlength=count) for name in names], axis=1)
     if count < FEW_UNITS:
-        told = [np.sqrt(each / weight) if about["levels"] is None else each / weight for each in sums]
-        means = told[0] - (told[1] if other is not None else 0.0)
-        centre, half = float(means.mean()), _t(count - 1) * float(means.std(ddof=1)) / count**0.5
-        return [centre - half, centre + half] if other is None else [centre, centre - half, centre + half]
-    generator = np.random.default_rng(0)
-    draws = np.empty(DRAWS)
-    for at in range(DRAWS):
-        drawn = np.bincount(generator.integers(0, count, count), minlength=count)
-        total = drawn @ weight
-        values = [_value(float(drawn @ each) / total, about) for each in sums]
-        draws[at] = values[0] - (values[1] if other is not None else 0.0)
-    low, high = (float(edge) for edge in np.quantile(draws, [0.025, 0.975]))
-    if other is None:
-        return [low, high]
-    return [_value(float(mine.mean()), about) - _value(float(other.mean()), about), low, high]
+        values = _told(sums / weight[:, None], about)  # (units, contestants)
+        edges = _by_t
+    else:
+        generator = np.random.default_rng(0)
+        values = np.empty((DRAWS, len(names)))
+        for at in range(DRAWS):
+            drawn = np.bincount(generator.integers(0, count, count), minlength=count).astype(np.float64)
+            values[at] = _told(drawn @ sums / (drawn @ weight), about)
+        edges = _by_quantiles
+    own = {name: edges(values[:, at]) for at, name in enumerate(names)}
+    if ours not in names:
+        return own, {}
+    mine = names.index(ours)
+    totals = values.mean(axis=0) if count < FEW_UNITS else _told(sums.sum(axis=0) / weight.sum(), about)
+    versus = {
+        name: [float(totals[mine] - totals[at]), *edges(values[:, mine] - values[:, at])]
+        for at, name in enumerate(names)
+        if at != mine
+    }
+    return own, versus
+
+
+def _told(loss: np.ndarray, about: dict[str, Any]) -> np.ndarray:
+    """Losses as they are told: the root of squared errors."""
+    return np.sqrt(loss) if about["levels"] is None else loss
+
+
+def _by_quantiles(values: np.ndarray) -> list[float]:
+    return [float(edge) for edge in np.quantile(values, [0.025, 0.975])]
+
+
+def _by_t(values: np.ndarray) -> list[float]:
+    centre, half = float(values.mean()), _t(len(values) - 1) * float(values.std(ddof=1)) / len(values) ** 0.5
+    return [centre - half, centre + half]
 
 
 def _t(freedom: int) -> float:
