@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import io
 import json
@@ -339,3 +340,24 @@ def test_series_of_two_sides(tmp_path: Path) -> None:
 )
 def test_bad_series_are_named(tmp_path: Path, content: str, code: str) -> None:
     assert refused(tmp_path, content, "t.ts").code == code
+
+
+@settings(max_examples=120, deadline=None)
+@given(
+    name=st.sampled_from(["t.arff", "t.ts", "t.tab"]),
+    changes=st.lists(
+        st.tuples(
+            st.integers(0, 200), st.integers(0, 4), st.sampled_from([*"\"'{}?,:%\t\n\r@\0", "@data", "1e999", "nan"])
+        ),
+        max_size=4,
+    ),
+)
+def test_broken_text_formats_end_in_rows_or_an_error_of_ours(
+    tmp_path_factory: pytest.TempPathFactory, name: str, changes: list[tuple[int, int, str]]
+) -> None:
+    content = {"t.arff": ARFF, "t.ts": TS, "t.tab": TAB}[name]
+    for place, removed, added in changes:
+        place %= len(content) + 1
+        content = content[:place] + added + content[place + removed :]
+    with contextlib.suppress(SalusError):
+        assert read(tmp_path_factory.mktemp("broken"), content, name).table.num_rows

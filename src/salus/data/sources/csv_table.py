@@ -102,11 +102,11 @@ def read_below(head: Head, file: Path, spec: DataSpec) -> Read:
 
         return read_in_parts(layout, spec)
     table = parse(content, layout, {})
-    if table.num_rows == 0:
-        raise SalusError("no_rows", where=file.name)
     if layout.quoted and content.count(b'"') % 2:
         for _ in layout.records():  # finds a quote that is never closed
             pass
+    if table.num_rows == 0:
+        raise SalusError("no_rows", where=file.name)
     if head.nameless:
         check_empty(table.column(EXTRA), layout)
         table = table.drop_columns([EXTRA])

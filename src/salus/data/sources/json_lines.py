@@ -18,6 +18,16 @@ SUFFIXES = (".jsonl", ".ndjson", ".jsonlines")
 MAX_LINE_BYTES = 2**25  # a long recording on one line
 
 
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("one name twice in an object")
+    return found
+
+
+DECODER = json.JSONDecoder(object_pairs_hook=_once)
+
+
 class JsonLines(Source):
     name = "json-lines"
 
@@ -40,7 +50,7 @@ def _records(file: Path, encoding: str | None) -> Iterator[Record]:
 
 def _record(line: str, file: Path, number: int) -> dict[str, Any]:
     try:
-        found = json.loads(line, object_pairs_hook=_once)
+        found = DECODER.decode(line)
     except RecursionError:
         raise _malformed(file, number, "objects in objects without end") from None
     except ValueError as error:
@@ -49,13 +59,6 @@ def _record(line: str, file: Path, number: int) -> dict[str, Any]:
         raise _malformed(file, number, f"a {type(found).__name__}")
     if "\\ud" in line.lower():
         _check_letters(found, file, number)
-    return found
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        raise ValueError("one name twice in an object")
     return found
 
 
