@@ -181,9 +181,10 @@ def sample_rows(rows: int, groups: np.ndarray | None, most: int, generator: np.r
         return np.arange(rows)
     if groups is None:
         return np.sort(generator.choice(rows, most, replace=False))
-    people = generator.permutation(np.unique(groups))
-    sizes = np.array([int(np.sum(groups == person)) for person in people])
-    count = max(2, int(np.searchsorted(np.cumsum(sizes), most, side="right")))
+    names, counts = np.unique(groups, return_counts=True)
+    order = generator.permutation(len(names))
+    people = names[order]
+    count = max(2, int(np.searchsorted(np.cumsum(counts[order]), most, side="right")))
     kept = np.flatnonzero(np.isin(groups, people[:count]))
     return kept if len(kept) <= 2 * most else np.sort(generator.choice(kept, 2 * most, replace=False))
 

@@ -15,12 +15,14 @@ from typing import Any
 
 import numpy as np
 
+from salus.evaluation.explanations import sample_rows, take
 from salus.evaluation.intervals import Resampling
 from salus.evaluation.metrics import METRICS, Shares
 from salus.evaluation.resampling import Units, wilson
 
 MOST_LEVELS = 12
 MOST_COLUMNS = 60
+MOST_ROWS = 20_000
 MOST_PAIRED_COLUMNS = 8
 MOST_PAIRS = 150
 MOST_SHOWN = 40
@@ -51,11 +53,17 @@ def subgroups(
     answers: probabilities (B, K) or values (B, M). columns: values of the test rows: numbers as a float array, else texts; None and NaN
     are a level of their own. q: the share of false alarms one accepts by believing this part and all before it.
     """
+    generator = np.random.default_rng([seed, 3])
+    rows = sample_rows(len(target), groups, MOST_ROWS, generator)
+    if len(rows) < len(target):  # enough to find what matters, and seconds instead of minutes
+        answers, target, groups = answers[rows], target[rows], None if groups is None else groups[rows]
+        columns = take(columns, rows)
+    units = Units(groups, len(target), seed)
     single = [part for name, values in list(columns.items())[:MOST_COLUMNS] for part in parts_of(name, values)]
-    found = [_measured(metric, answers, target, part, groups, seed) for part in single if _enough(part, groups)]
+    found = [_measured(metric, answers, target, part, groups, units) for part in single if _enough(part, groups)]
     kept = [item for item in found if item is not None]
     pairs = _pairs(kept, {(part.columns[0], part.levels[0]): part for part in single})
-    more = [_measured(metric, answers, target, part, groups, seed) for part in pairs if _enough(part, groups)]
+    more = [_measured(metric, answers, target, part, groups, units) for part in pairs if _enough(part, groups)]
     kept += [item for item in more if item is not None]
     _correct(kept)
     kept.sort(key=lambda item: item["harm"], reverse=True)
@@ -101,14 +109,14 @@ def _enough(part: Part, groups: np.ndarray | None) -> bool:
 
 
 def _measured(
-    metric: str, answers: np.ndarray, target: np.ndarray, part: Part, groups: np.ndarray | None, seed: int
+    metric: str, answers: np.ndarray, target: np.ndarray, part: Part, groups: np.ndarray | None, units: Units
 ) -> dict[str, Any] | None:
     """The score in a part and its difference from the rest; None where the part cannot be scored (one class has no AUC)."""
     inside = part.inside
     if metric == "auc" and min(len(np.unique(target[inside])), len(np.unique(target[~inside]))) < 2:
         return None
     of_groups = None if groups is None else groups[inside]
-    score = Resampling(target[inside], of_groups, seed).interval(metric, answers[inside])
+    score = Resampling(target[inside], of_groups, 0).interval(metric, answers[inside])
     found = METRICS[metric]
     width = found.statistics(answers[:1], target[:1]).shape[1]
     statistics = np.zeros((len(target), 2 * width))
@@ -118,7 +126,6 @@ def _measured(
     def difference(sums: np.ndarray) -> np.ndarray:
         return np.asarray(found.from_sums(sums[..., :width]) - found.from_sums(sums[..., width:]))
 
-    units = Units(groups, len(target), seed)
     sums = units.sums(statistics)
     total = sums.sum(axis=0)
     value = float(difference(total))
