@@ -20,16 +20,17 @@ from salus.core.context import Context
 from salus.core.durable import write_file
 from salus.core.errors import SalusError
 from salus.learners.base import Fitted, Learner, LearnerConfig, Prepared, Proposal, searched, searched_among
-from salus.learners.folds import learnable
+from salus.learners.folds import few, learnable
 from salus.learners.front import Front
 from salus.learners.graphs import MAX_GRAPH_BYTES
 from salus.learners.options import config_from, derived
 from salus.learners.table_codes import TableCodes
 from salus.learners.trees import NODE_BYTES, ensemble_graph, parse_trees
 
-MEASURED_TREES = 8
+MEASURED_TREES, MEASURED_ROWS = 8, 20_000
+MOST_TREES = 2000
 THREADED_CELLS = 200_000  # below this, threads wait for each other longer than they work
-SMALL_ROWS = 2000
+SMALL_ROWS, MANY_ROWS = 2000, 10_000  # below the one little can be learned, above the other much
 AIMED_BYTES = 20_000_000  # of a graph, by the number of trees
 
 
@@ -101,21 +102,26 @@ class Boosting(Learner):
     @classmethod
     def propose(cls, prepared: Prepared, options: Mapping[str, Any], budget_s: float, context: Context) -> Proposal:
         config = config_from(BoostingConfig, options, cls.name)
-        rows = len(prepared.train)
-        config = derived(config, options, _shape(rows))
-        measured = config.model_copy(update={"trees": MEASURED_TREES, "patience_trees": MEASURED_TREES})
-        started = time.monotonic()
-        cls(measured).fit(prepared, _Silent(context))
-        trees_per_s = MEASURED_TREES / max(time.monotonic() - started, 1e-3)
+        config = derived(config, options, _shape(prepared))
+        small = few(prepared, MEASURED_ROWS)
+        seconds = []
+        for trees in (1, 1, 1 + MEASURED_TREES):  # the first time also imports
+            measured = cls(config.model_copy(update={"trees": trees, "patience_trees": trees}))
+            started = time.monotonic()
+            measured.fit(small, _Silent(context))
+            seconds.append(time.monotonic() - started)
+        larger = len(prepared.train) / len(small.train)
+        ready_s = larger * seconds[1]
+        trees_per_s = MEASURED_TREES / max(seconds[2] - seconds[1], 1e-3) / larger
         outputs = 1 if prepared.classification and prepared.classes == 2 else prepared.classes
         most = AIMED_BYTES // (2 * NODE_BYTES * config.leaves * outputs)
-        trees = int(max(20, min(0.8 * budget_s * trees_per_s, 3000, most)))
-        rate = 0.03 if trees >= 1500 else 0.05 if trees >= 400 else 0.1
+        trees = int(max(20, min((0.8 * budget_s - ready_s) * trees_per_s, MOST_TREES, most)))
+        rate = _rate(trees, prepared)
         patience = max(20, min(100, trees // 10))
         config = derived(config, options, {"trees": trees, "learning_rate": rate, "patience_trees": patience})
         return Proposal(
             config=config.model_dump(mode="json"),
-            expected_s=round(config.trees / trees_per_s, 3),
+            expected_s=round(ready_s + config.trees / trees_per_s, 3),
             notes={"trees_per_s": round(trees_per_s, 3)},
         )
 
@@ -205,9 +211,25 @@ class Boosting(Learner):
         } | ({"num_class": prepared.classes} if prepared.classification and prepared.classes > 2 else {})
 
 
-def _shape(rows: int) -> dict[str, Any]:
-    """Sizes of trees that suit so many train rows."""
-    return {"leaves": 15 if rows < SMALL_ROWS else 31, "min_leaf_rows": max(5, min(20, rows // 50))}
+def _shape(prepared: Prepared) -> dict[str, Any]:
+    """Trees that suit so many train rows: few rows want small ones with thresholds by chance, noisy answers strong penalties."""
+    rows = len(prepared.train)
+    if not prepared.classification:
+        return {"leaves": 16, "min_leaf_rows": 10, "feature_share": 1.0 if rows < SMALL_ROWS else 0.8, "l2": 3.0}
+    if rows < SMALL_ROWS:
+        return {"leaves": 8, "min_leaf_rows": 5, "feature_share": 0.5, "l2": 3.0, "extra_trees": True}
+    if rows < MANY_ROWS and prepared.classes == 2:
+        return {"leaves": 16, "min_leaf_rows": 10, "feature_share": 0.5, "l2": 3.0, "extra_trees": True}
+    if rows < MANY_ROWS:
+        return {"leaves": 31, "min_leaf_rows": 20, "feature_share": 0.8, "l2": 1.0}
+    return {"leaves": 16, "min_leaf_rows": 50, "feature_share": 0.5, "l2": 10.0}
+
+
+def _rate(trees: int, prepared: Prepared) -> float:
+    """The share of each tree that so many trees can afford."""
+    if not prepared.classification:  # what is smooth takes many trees
+        return 0.06 if trees >= 1000 else 0.1
+    return 0.03 if trees >= 600 else 0.05 if trees >= 300 else 0.1
 
 
 class _Silent(Context):

@@ -49,6 +49,7 @@ LASSO_CELLS = 2_000_000  # `auto` tries the lasso on matrices up to this size: i
 SPARSE_SHARE = 0.2  # of numbers that are not 0, below which only those are kept
 CHOOSING_ROWS = 20_000  # of train, with which shapes and penalties are compared
 ENOUGH_WORSE = 2  # penalties in a row, each smaller and worse, end the search
+TRIED_SHARE = 0.6  # of the penalties, before the search ends
 BENT_WIDTH, PRODUCT_WIDTH = 1000, 150  # `auto` bends and multiplies as long as there are no more columns
 PRODUCT_ROWS = 2000  # and with at least so many train rows
 
@@ -130,25 +131,21 @@ class Linear(Learner):
         measured = cls(config.model_copy(update=one))
         measured.fit(few(prepared, IMPORTING_ROWS), Context())
         started = time.monotonic()
-        width = measured.fit(small, Context()).details["columns"]
-        row_solves_per_s = sample * _solves(small, 1, sample) / max(time.monotonic() - started, 1e-3)
-        # A bent shape has several times the columns.
-        shapes = sum(
-            2 if shape.knots or shape.products else 1 for shape in cls(config)._shapes(rows, width, width, small)
-        )
-        solves = _solves(prepared, len(config.penalties) * shapes, rows)
-        spent = (solves - 1) * min(rows, CHOOSING_ROWS)
-        affordable = int(min(row_solves_per_s * budget_s - spent, MAX_MATRIX_BYTES / (4 * max(width, 1))))
+        found = measured.fit(small, Context()).details
+        row_solves_per_s = sample * _solves(small, 1.0, sample) / max(time.monotonic() - started, 1e-3)
+        width = max(1, found["columns"])
+        shapes = cls(config)._shapes(rows, width, found["numbers"], small)
+        tried = sum(_work(shape, width, found["numbers"]) for shape in shapes) * len(config.penalties) * TRIED_SHARE
+        choosing = _solves(prepared, tried, rows) - 1
+        spent = choosing * min(rows, CHOOSING_ROWS)
+        affordable = min(row_solves_per_s * budget_s - spent, MAX_MATRIX_BYTES / (4 * width))
         if affordable < min(rows, CHOOSING_ROWS):  # too short for that
-            affordable = int(row_solves_per_s * budget_s / solves)
-        config = derived(config, options, {"max_rows": max(1000, min(rows, affordable))})
+            affordable = row_solves_per_s * budget_s / (choosing + 1)
+        config = derived(config, options, {"max_rows": max(1000, min(rows, int(affordable)))})
+        learned = min(rows, config.max_rows)
         return Proposal(
             config=config.model_dump(mode="json"),
-            expected_s=round(
-                ((solves - 1) * min(rows, config.max_rows, CHOOSING_ROWS) + min(rows, config.max_rows))
-                / row_solves_per_s,
-                3,
-            ),
+            expected_s=round((choosing * min(learned, CHOOSING_ROWS) + learned) / row_solves_per_s, 3),
             notes={"row_solves_per_s": round(row_solves_per_s)},
         )
 
@@ -188,6 +185,7 @@ class Linear(Learner):
             "shape": str(shape),
             "losses": {f"{of} {tried:g}": round(loss, 6) for (of, tried), loss in losses.items()},
             "columns": tabulars[shape].width,
+            "numbers": numbers,
             "rows": len(part),
         }
         return LinearFitted(front, tabulars[shape], weights, intercepts, prepared.classification, details)
@@ -304,7 +302,13 @@ def _numbers(
     return coefficients.T * deviations, np.asarray(model.intercept_, dtype=np.float64) * deviations + means
 
 
-def _solves(prepared: Prepared, tried: int, rows: int) -> int:
+def _work(shape: Shape, width: int, numbers: int) -> float:
+    """What solving for a shape costs, in solutions for plain columns."""
+    more = numbers * shape.knots + (numbers * (numbers + 1) // 2 if shape.products else 0)
+    return float((1 + more / width) ** 1.5)
+
+
+def _solves(prepared: Prepared, tried: float, rows: int) -> float:
     """How many times the solver runs: everything tried on every fold, and once more for the best."""
     return tried * (FOLDS * repeats_of(rows) if folded(prepared) else 1) + 1
 
