@@ -111,6 +111,8 @@ def sentence(name: str, fields: Json) -> str | None:
             return f"  uploaded {fields['sent'] / 1e6:.1f} of {fields['total'] / 1e6:.1f} MB"
         case "read":
             return f"  read {fields.get('rows', '')} rows"
+        case "looked_at" | "put_together" | "written":
+            return f"  {name.replace('_', ' ')}: {fields.get('rows')} rows so far"
         case "prepared":
             return f"  task: {fields.get('task')}; split: {fields.get('split')}; findings: {fields.get('findings')}"
         case "encoding":

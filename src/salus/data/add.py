@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import secrets
 import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,8 @@ from salus.data.sources import read_data
 from salus.data.sources.base import Read
 from salus.data.version import DataVersion
 
+TOLD_EVERY_S = 2.0
+
 
 def add(path: Path, spec: DataSpec, output: Path, context: Context) -> DataVersion:
     """Reads `path` (a file, a folder, or 'sklearn:NAME') and publishes the version at the folder `output`."""
@@ -48,8 +51,8 @@ def _publish(path: Path, spec: DataSpec, output: Path, context: Context) -> None
     context.event("reading", source=read.facts["format"])
     said: list[Finding] = []
     if spec.recording is not None:
-        read, spec, said = to_recordings(read, spec, lambda rows: _told(context, "putting recordings together", rows))
-    schema, found = recognise(evened(read.parts()), spec, read.kinds, lambda rows: _told(context, "recognising", rows))
+        read, spec, said = to_recordings(read, spec, Told(context, "put_together"))
+    schema, found = recognise(evened(read.parts()), spec, read.kinds, Told(context, "looked_at"))
     temporary = output.with_name(f".{output.name}.{secrets.token_hex(6)}")
     try:
         _write(temporary, read, schema, [*said, *found], context)
@@ -59,14 +62,25 @@ def _publish(path: Path, spec: DataSpec, output: Path, context: Context) -> None
         raise
 
 
-def _told(context: Context, doing: str, rows: int) -> None:
-    context.stop_if_asked("adding")
-    context.event(doing, rows=rows)
+class Told:
+    """Says how many rows have passed, at most every `TOLD_EVERY_S`; stops when asked to."""
+
+    def __init__(self, context: Context, event: str) -> None:
+        self.context = context
+        self.event = event
+        self.last = time.monotonic()
+
+    def __call__(self, rows: int) -> None:
+        self.context.stop_if_asked("adding")
+        if time.monotonic() - self.last >= TOLD_EVERY_S:
+            self.last = time.monotonic()
+            self.context.event(self.event, rows=rows)
 
 
 def _write(folder: Path, read: Read, schema: Schema, found: list[Finding], context: Context) -> None:
     """All files of the version, in one pass over the rows."""
     checker = Checker(schema, lambda: context.stop_if_asked("adding"))
+    told = Told(context, "written")
     profiler, preview, writer = Profiler(schema), Preview(schema), ShardWriter(folder / "shards", schema)
     try:
         for group in grouped(_typed(read, schema)):
@@ -74,9 +88,10 @@ def _write(folder: Path, read: Read, schema: Schema, found: list[Finding], conte
             profiler.part(group)
             preview.part(group)
             writer.part(group)
-            _told(context, "writing", profiler.rows)
+            told(profiler.rows)
     finally:
         writer.close()
+    context.event("read", rows=profiler.rows, columns=len(schema.columns))
     findings = [*found, *checker.finish()]
     _json(folder / "schema.json", schema.model_dump(mode="json"))
     _json(folder / "findings.json", [finding.model_dump(mode="json") for finding in findings])
