@@ -49,7 +49,7 @@ def test_rows_become_recordings() -> None:
     assert set(findings) == {"recording_rate"} and spec.recording is None
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(st.lists(st.integers(1, 9), min_size=1, max_size=8).filter(lambda lengths: max(lengths) > 1), st.integers(1, 12))
 def test_the_parts_in_which_rows_come_do_not_matter(lengths: list[int], part_rows: int) -> None:
     rows = samples(lengths)

@@ -183,17 +183,22 @@ def _candidates(prepared: Prepared, spec: TrainSpec) -> list[tuple[type[Learner]
         if not learner.learns(prepared.classification, kinds):
             raise SalusError("learner_cannot", where=f"the learner {spec.learner}", found=", ".join(sorted(kinds)))
         return [(learner, 1.0)]
-    found, refusal = [], None
-    for name, share, least_s in PORTFOLIO[_inputs(prepared)]:
-        if spec.budget_s < least_s:
-            continue
-        try:
-            learner = learner_named(name)
-        except SalusError as error:
-            refusal = error
-            continue
-        if learner.learns(prepared.classification, kinds):
-            found.append((learner, share))
-    if not found:
-        raise refusal or SalusError("learner_cannot", where="auto", found=", ".join(sorted(kinds)))
-    return found
+    refusal = None
+    # What no learner of its own sort takes, such as times beside recordings, is a table of features.
+    for sort in dict.fromkeys((_inputs(prepared), "table")):
+        found = []
+        for name, share, least_s in PORTFOLIO[sort]:
+            if spec.budget_s < least_s:
+                continue
+            try:
+                learner = learner_named(name)
+            except SalusError as error:
+                refusal = error
+                continue
+            if learner.learns(prepared.classification, kinds):
+                found.append((learner, share))
+        if found:
+            return found
+        if refusal is not None:
+            raise refusal
+    raise SalusError("learner_cannot", where="auto", found=", ".join(sorted(kinds)))
