@@ -17,6 +17,7 @@ LEARNERS: dict[str, str] = {
     "mlp": "salus.learners.mlp:Mlp",
     "cnn": "salus.learners.cnn:Cnn",
     "rocket": "salus.learners.rocket:Rocket",
+    "pretrained": "salus.learners.pretrained:Pretrained",
     "cnn1d": "salus.learners.cnn1d:Cnn1d",
     "rnn": "salus.learners.rnn:Rnn",
 }
@@ -30,6 +31,7 @@ NEEDS: dict[str, tuple[str, str]] = {
     "mlp": ("torch", "deep"),
     "cnn": ("torch", "deep"),
     "rocket": ("sklearn", "train"),
+    "pretrained": ("torch", "deep"),
     "cnn1d": ("torch", "deep"),
     "rnn": ("torch", "deep"),
 }

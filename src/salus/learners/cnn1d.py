@@ -29,8 +29,7 @@ class Cnn1d(RecordingLearner):
     COST_POWER: ClassVar[float] = 1.3
 
     def network(self, shape_CT: tuple[int, int], outputs: int) -> nn.Module:
-        channels, steps = shape_CT
         assert self.config.width is not None, "decided"
-        widest = min(self.config.kernel_steps, max(SHORTEST_KERNEL, steps))
+        widest = min(self.config.kernel_steps, max(SHORTEST_KERNEL, shape_CT[1]))
         kernels = tuple(max(SHORTEST_KERNEL, (widest // part - 1) // 2 * 2 + 1) for part in (1, 2, 4))
-        return InceptionNetwork(channels, outputs, self.config.width, self.config.depth, kernels)
+        return InceptionNetwork(shape_CT, outputs, self.config.width, self.config.depth, kernels)

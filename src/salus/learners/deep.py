@@ -47,7 +47,7 @@ class DeepConfig(LearnerConfig):
     batch_rows: int = Field(128, ge=2, le=8192, description="pictures or windows a step")
     optimiser: Literal["sgd", "adam"] = Field("sgd", description="sgd with Nesterov momentum 0.9, or adam")
     learning_rate: float = searched(
-        0.2, 0.02, 0.5, log=True, gt=0, le=10, description="the highest rate of the schedule"
+        0.4, 0.05, 1.0, log=True, gt=0, le=10, description="the highest rate of the schedule"
     )
     schedule: Literal["one-cycle", "cosine", "constant"] = Field(
         "one-cycle", description="how the rate changes over the steps"

@@ -18,8 +18,7 @@ from torch.nn import functional
 from salus.learners.base import Prepared
 from salus.learners.deep import Goal
 from salus.learners.graphs import OPSET, GraphBuilder, cleaned
-from salus.learners.networks.fast import FastNetwork
-from salus.learners.networks.nodes import evidence_nodes, linear_nodes, plain
+from salus.learners.networks.nodes import MeanHead, evidence_nodes, linear_nodes, plain
 
 CHUNK_ROWS = 256
 
@@ -80,8 +79,8 @@ def answers(answering: Answering, feeds: Mapping[str, np.ndarray]) -> np.ndarray
 
 def graph_of(answering: Answering) -> bytes:
     """One ONNX file, rows free, checked, without a word about this machine."""
-    if not isinstance(answering.network, FastNetwork):
-        return _exported(answering, answering.output)
+    if not isinstance(answering.network, MeanHead):
+        return _exported(answering)
     builder, network = GraphBuilder(), answering.network
     answer = ""
     for x in _seen_nodes(builder, answering):
@@ -98,8 +97,8 @@ def graph_of(answering: Answering) -> bytes:
 def saliency_of(answering: Answering) -> bytes | None:
     """Where it looks; None for a network whose head is not linear over means of features."""
     network = answering.network
-    if not isinstance(network, FastNetwork):
-        return _exported(Looking(answering), "saliency") if hasattr(network, "features") else None
+    if not isinstance(network, MeanHead):
+        return None
     builder, cams = GraphBuilder(), ""
     weights = plain(network.head.weight)[:, :, None, None]
     for mirrored, x in enumerate(_seen_nodes(builder, answering)):
@@ -113,27 +112,6 @@ def saliency_of(answering: Answering) -> bytes | None:
         height, width = network.features(answering.seen(*shapes)).shape[2:]
     places = builder.node("Reshape", flat, builder.constant([-1, height, width], np.int64))
     return builder.finish("saliency", places, height, width)
-
-
-class Looking(nn.Module):
-    """Pictures -> saliency (B, h, w), for networks with `features` and a linear `head` over their means."""
-
-    def __init__(self, answering: Answering):
-        super().__init__()
-        self.answering = answering
-        self.shapes_HWC = answering.shapes_HWC
-
-    def forward(self, *pictures_BHWC: torch.Tensor) -> torch.Tensor:
-        network, x = self.answering.network, self.answering.seen(*pictures_BHWC)
-        head = network.head
-        assert isinstance(head, nn.Linear)
-        features_BCHW = network.features(x)  # type: ignore[operator]
-        cams_BKHW = functional.conv2d(features_BCHW, head.weight[:, :, None, None])
-        if not self.answering.classification:
-            return cams_BKHW[:, 0].abs()
-        best = (cams_BKHW.mean(dim=(2, 3)) + head.bias).argmax(dim=1)
-        chosen = functional.one_hot(best, self.answering.classes).float()
-        return functional.relu((cams_BKHW * chosen[:, :, None, None]).sum(dim=1))
 
 
 def _twice(answering: Answering, head: nn.Linear) -> np.ndarray:
@@ -162,20 +140,20 @@ def _seen_nodes(builder: GraphBuilder, answering: Answering) -> list[str]:
     return [x, _mirror_nodes(builder, x)] if answering.flip_average else [x]
 
 
-def _exported(module: Answering | Looking, output: str) -> bytes:
+def _exported(answering: Answering) -> bytes:
     """By torch's exporter."""
-    pictures = tuple(torch.zeros((2, *shape), dtype=torch.uint8) for shape in module.shapes_HWC)
+    pictures = tuple(torch.zeros((2, *shape), dtype=torch.uint8) for shape in answering.shapes_HWC)
     rows = torch.export.Dim("rows")
     with warnings.catch_warnings(), _quiet():
         warnings.simplefilter("ignore")  # the exporter's own use of what torch deprecates
         program = torch.onnx.export(
-            module,
+            answering,
             pictures,
             dynamo=True,
             external_data=False,
             opset_version=OPSET,
             input_names=[f"image_{index}" for index in range(len(pictures))],
-            output_names=[output],
+            output_names=[answering.output],
             dynamic_shapes=(tuple({0: rows} for _ in pictures),),
             verbose=False,
         )

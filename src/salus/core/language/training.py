@@ -35,8 +35,8 @@ MESSAGES = {
         422,
         "{where}: expected weights that were learned before; found {found}.",
         "{where}：需要预先训练好的权重；实际为 {found}。",
-        "Install the package {expected}, or give the option weights: a .safetensors file on the machine that trains.",
-        "请安装软件包 {expected}，或在选项 weights 中给出训练机器上的 .safetensors 文件。",
+        "Install the package {expected}, or put a .safetensors file into the folder that SALUS_WEIGHTS names, and its name into the option weights.",
+        "请安装软件包 {expected}，或把 .safetensors 文件放入 SALUS_WEIGHTS 所指的文件夹，并在选项 weights 中写出其文件名。",
     ),
     "weights_bad": Message(
         422,

@@ -1,12 +1,15 @@
-"""Convolutions over time with kernels of three widths side by side (Ismail Fawaz et al. 2020, InceptionTime).
+"""Convolutions over time with kernels of three widths side by side (Ismail Fawaz et al. 2020, InceptionTime), and half as many steps
+after every third module.
 
-It knows shapes, not how it is taught.
+Time is the width of a picture that is one pixel high, channels last in memory: measured, a step takes a third of what convolutions
+with one dimension take. It knows shapes, not how it is taught.
 """
 
 from __future__ import annotations
 
 import copy
 
+import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional
@@ -15,22 +18,23 @@ from salus.learners.graphs import GraphBuilder
 from salus.learners.networks.nodes import convolution_nodes, folded_convolution
 
 RESIDUAL_EVERY = 3  # modules between two short ways around them
+FEWEST_STEPS = 32  # fewer are not halved
 
 
 class Module(nn.Module):
-    """x_BCT -> (B, 4 x width, T): a bottleneck, three convolutions of it, and a max-pool of the input, side by side."""
+    """x_BC1T -> (B, 4 x width, 1, T): a bottleneck, three convolutions of it, and a max-pool of the input, side by side."""
 
     def __init__(self, inputs: int, width: int, kernels: tuple[int, ...]):
         super().__init__()
-        self.bottleneck = nn.Conv1d(inputs, width, 1, bias=False) if inputs > 1 else None
+        self.bottleneck = nn.Conv2d(inputs, width, 1, bias=False) if inputs > 1 else None
         narrow = width if inputs > 1 else inputs
-        self.wide = nn.ModuleList(nn.Conv1d(narrow, width, k, padding=k // 2, bias=False) for k in kernels)
-        self.pooled = nn.Conv1d(inputs, width, 1, bias=False)
-        self.norms = nn.ModuleList(nn.BatchNorm1d(width) for _ in range(len(kernels) + 1))
+        self.wide = nn.ModuleList(nn.Conv2d(narrow, width, (1, k), padding=(0, k // 2), bias=False) for k in kernels)
+        self.pooled = nn.Conv2d(inputs, width, 1, bias=False)
+        self.norms = nn.ModuleList(nn.BatchNorm2d(width) for _ in range(len(kernels) + 1))
 
-    def forward(self, x_BCT: torch.Tensor) -> torch.Tensor:
-        narrow = x_BCT if self.bottleneck is None else self.bottleneck(x_BCT)
-        pooled = self.pooled(functional.max_pool1d(x_BCT, 3, stride=1, padding=1))
+    def forward(self, x_BC1T: torch.Tensor) -> torch.Tensor:
+        narrow = x_BC1T if self.bottleneck is None else self.bottleneck(x_BC1T)
+        pooled = self.pooled(functional.max_pool2d(x_BC1T, (1, 3), stride=1, padding=(0, 1)))
         parts = [convolution(narrow) for convolution in self.wide] + [pooled]
         return functional.relu(torch.cat([norm(part) for norm, part in zip(self.norms, parts, strict=True)], dim=1))
 
@@ -43,23 +47,23 @@ class Module(nn.Module):
 
     def nodes(self, builder: GraphBuilder, value: str) -> str:
         narrow = value if self.bottleneck is None else convolution_nodes(builder, self.bottleneck, value)
-        pooled = builder.node("MaxPool", value, kernel_shape=[3], strides=[1], pads=[1, 1])
-        parts = [convolution_nodes(builder, layer, narrow) for layer in self.wide if isinstance(layer, nn.Conv1d)]
+        pooled = builder.node("MaxPool", value, kernel_shape=[1, 3], strides=[1, 1], pads=[0, 1, 0, 1])
+        parts = [convolution_nodes(builder, layer, narrow) for layer in self.wide if isinstance(layer, nn.Conv2d)]
         return builder.node(
             "Relu", builder.node("Concat", *parts, convolution_nodes(builder, self.pooled, pooled), axis=1)
         )
 
 
 class Shortcut(nn.Module):
-    """x_BCT -> (B, outputs, T): what is added after some modules."""
+    """x_BC1T -> (B, outputs, 1, T): what is added after some modules."""
 
     def __init__(self, inputs: int, outputs: int):
         super().__init__()
-        self.convolution = nn.Conv1d(inputs, outputs, 1, bias=False)
-        self.norm: nn.Module = nn.BatchNorm1d(outputs)
+        self.convolution = nn.Conv2d(inputs, outputs, 1, bias=False)
+        self.norm: nn.Module = nn.BatchNorm2d(outputs)
 
-    def forward(self, x_BCT: torch.Tensor) -> torch.Tensor:
-        added: torch.Tensor = self.norm(self.convolution(x_BCT))
+    def forward(self, x_BC1T: torch.Tensor) -> torch.Tensor:
+        added: torch.Tensor = self.norm(self.convolution(x_BC1T))
         return added
 
     def fold(self) -> None:
@@ -67,15 +71,18 @@ class Shortcut(nn.Module):
 
 
 class InceptionNetwork(nn.Module):
-    """x_WCT (standardised) -> scores_WK, a linear head over the means of the features (W, F, T)."""
+    """x_WCT (standardised) -> scores_WK, a linear head over the means of the features (W, F, t)."""
 
-    def __init__(self, channels: int, outputs: int, width: int, depth: int, kernels: tuple[int, ...]):
+    def __init__(self, shape_CT: tuple[int, int], outputs: int, width: int, depth: int, kernels: tuple[int, ...]):
         super().__init__()
+        channels, steps = shape_CT
         sizes = [channels] + [4 * width] * depth
         self.modules_ = nn.ModuleList(Module(sizes[i], width, kernels) for i in range(depth))
         self.shortcuts = nn.ModuleList(
             Shortcut(sizes[i], sizes[-1]) for i in range(0, depth - RESIDUAL_EVERY + 1, RESIDUAL_EVERY)
         )
+        ends = [index for index in range(depth - 1) if index % RESIDUAL_EVERY == RESIDUAL_EVERY - 1]
+        self.halved = {index for number, index in enumerate(ends) if steps >> number >= FEWEST_STEPS}
         self.head = nn.Linear(sizes[-1], outputs)
 
     def forward(self, x_WCT: torch.Tensor) -> torch.Tensor:
@@ -83,13 +90,14 @@ class InceptionNetwork(nn.Module):
         return scores
 
     def features(self, x_WCT: torch.Tensor) -> torch.Tensor:
-        x, before = x_WCT, x_WCT
+        x = x_WCT.unsqueeze(2).contiguous(memory_format=torch.channels_last)
+        before = x
         for index, module in enumerate(self.modules_):
             x = module(x)
             if index % RESIDUAL_EVERY == RESIDUAL_EVERY - 1:
                 x = functional.relu(x + self.shortcuts[index // RESIDUAL_EVERY](before))
-                before = x
-        return x
+                x = before = functional.max_pool2d(x, (1, 2)) if index in self.halved else x
+        return x.squeeze(2)
 
     def folded(self) -> InceptionNetwork:
         """A copy without batch norm, as it is exported."""
@@ -101,7 +109,8 @@ class InceptionNetwork(nn.Module):
 
     def feature_nodes(self, builder: GraphBuilder, value: str) -> str:
         """`features` of a folded network as nodes."""
-        x, before = value, value
+        high = builder.constant([2], np.int64)
+        x = before = builder.node("Unsqueeze", value, high)
         for index, module in enumerate(self.modules_):
             assert isinstance(module, Module)
             x = module.nodes(builder, x)
@@ -109,12 +118,15 @@ class InceptionNetwork(nn.Module):
                 shortcut = self.shortcuts[index // RESIDUAL_EVERY]
                 assert isinstance(shortcut, Shortcut)
                 added = convolution_nodes(builder, shortcut.convolution, before)
-                x = before = builder.node("Relu", builder.node("Add", x, added))
-        return x
+                x = builder.node("Relu", builder.node("Add", x, added))
+                if index in self.halved:
+                    x = builder.node("MaxPool", x, kernel_shape=[1, 2], strides=[1, 2])
+                before = x
+        return builder.node("Squeeze", x, high)
 
 
-def _folded(layer: nn.Module, norm: nn.Module) -> nn.Conv1d:
-    assert isinstance(layer, nn.Conv1d) and isinstance(norm, nn.BatchNorm1d)
+def _folded(layer: nn.Module, norm: nn.Module) -> nn.Conv2d:
+    assert isinstance(layer, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d)
     folded = folded_convolution(layer, norm)
-    assert isinstance(folded, nn.Conv1d)
+    assert isinstance(folded, nn.Conv2d)
     return folded

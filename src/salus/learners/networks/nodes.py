@@ -12,6 +12,23 @@ from torch import nn
 from salus.learners.graphs import GraphBuilder
 
 
+class MeanHead(nn.Module):
+    """A network of pictures whose linear `head` reads the means of `features` (B, C, h, w), and that writes its own nodes."""
+
+    head: nn.Linear
+
+    def forward(self, x_BCHW: torch.Tensor) -> torch.Tensor:
+        scores: torch.Tensor = self.head(self.features(x_BCHW).mean(dim=(2, 3)))
+        return scores
+
+    def features(self, x_BCHW: torch.Tensor) -> torch.Tensor:
+        raise NotImplementedError
+
+    def feature_nodes(self, builder: GraphBuilder, value: str) -> str:
+        """`features` of the folded network as nodes."""
+        raise NotImplementedError
+
+
 def plain(tensor: torch.Tensor) -> np.ndarray:
     """float32, contiguous, on the processor."""
     return np.ascontiguousarray(tensor.detach().cpu().float().numpy())
