@@ -39,3 +39,8 @@ class SourceContract(ABC):
     def test_reads_the_same_twice(self, tmp_path: Path) -> None:
         path = self.good(tmp_path)
         assert self.source().read(path, DataSpec()).table.equals(self.source().read(path, DataSpec()).table)
+
+    def test_every_part_has_one_schema(self, tmp_path: Path) -> None:
+        read = self.source().read(self.good(tmp_path), DataSpec())
+        first = next(read.parts()).schema
+        assert all(part.schema.equals(first) and part.num_rows for part in (*read.parts(), *read.parts()))
