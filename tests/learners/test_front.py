@@ -212,6 +212,22 @@ def test_features_of_the_same_rows_are_not_shared_with_who_changes_them() -> Non
     np.testing.assert_array_equal(front.feeds(prepared.validation.feeds)["numbers"], kept)
 
 
+@pytest.mark.parametrize("classification", [True, False])
+@pytest.mark.parametrize(
+    "texts", [["one word", None, "one word"], [None, None], ["", "", ""], ["a b c"], ["x y", "x y z"] * 9]
+)
+def test_few_and_empty_texts_have_finite_features(texts: list[str | None], classification: bool) -> None:
+    kind = kind_named("text")
+    state = kind.fit(texts, {})
+    feeds = kind.join({"note": kind.encode(texts, state)}, {"note": state})
+    codes = np.arange(len(texts)) % 2
+    part = Part(feeds, codes if classification else np.stack([codes, codes * 2.0], axis=1), np.arange(len(texts)))
+    schema = Schema(columns=(Column(name="note", kind="text", state=state),))
+    front = Front.fit(Prepared(schema, part, part, classification, 2, 0, 1))
+    for made in (front.feeds(feeds), front.learning(part)):
+        assert made["numbers"].shape == (len(texts), len(front.names)) and np.isfinite(made["numbers"]).all()
+
+
 @pytest.mark.parametrize("learner", [Linear, Boosting])
 def test_a_whole_model_says_the_same_as_its_graph(learner: type[Learner], tmp_path: Path) -> None:
     prepared = problem(("number", "text", "series", "image", "time"))

@@ -7,6 +7,7 @@ all buckets. A model that has seen a row speaks too surely of it, so train rows 
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -174,14 +175,16 @@ def _linear(matrix: Any, answers: np.ndarray, prepared: Prepared) -> np.ndarray:
     from sklearn.svm import LinearSVC
 
     columns = []
-    for answer in answers.T:
-        if len(np.unique(answer)) < 2:
-            columns.append(np.zeros(matrix.shape[1]))
-        elif prepared.classification:
-            model = LinearSVC(C=SVM_COST, random_state=prepared.seed, max_iter=2000, tol=1e-3)
-            columns.append(model.fit(matrix, answer).coef_[0])
-        else:
-            columns.append(Ridge(RIDGE_PENALTY, solver="sparse_cg", tol=1e-4).fit(matrix, answer).coef_)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a model that is not quite at its best is good enough for a feature
+        for answer in answers.T:
+            if len(np.unique(answer)) < 2:
+                columns.append(np.zeros(matrix.shape[1]))
+            elif prepared.classification:
+                model = LinearSVC(C=SVM_COST, random_state=prepared.seed, max_iter=1000, tol=1e-3)
+                columns.append(model.fit(matrix, answer).coef_[0])
+            else:
+                columns.append(Ridge(RIDGE_PENALTY, solver="sparse_cg", tol=1e-4).fit(matrix, answer).coef_)
     return np.stack(columns, axis=1)
 
 
