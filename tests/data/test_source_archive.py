@@ -23,6 +23,7 @@ from salus.core.errors import SalusError
 from salus.core.specs import DataSpec
 from salus.data.sources import archive, read_data
 from salus.data.sources.base import Read
+from salus.data.sources.told import told
 
 FILES = {"rows.csv": b"id,a\n1,x\n2,y\n3,z\n", "more.csv": b"id,b\n2,20\n1,10\n"}
 
@@ -105,6 +106,8 @@ def test_columns_are_joined_where_they_belong(tmp_path: Path) -> None:
         {"id": 3, "a": "z", "b": None},
     ]
     assert found.facts["joined"] == [{"file": "more.csv", "on": "id", "unmatched_rows": 1}]
+    (finding,) = told(found.facts)
+    assert (finding.code, finding.count, finding.columns) == ("join_unmatched", 1, ("id",))
     assert read(f"{zipped(tmp_path / 'd.zip', FILES)}#rows.csv", join=join).table.equals(found.table)
     for name in ("./more.csv", str(tmp_path / "more.csv")):
         assert read(tmp_path / "rows.csv", join=[{"path": name, "on": "id"}]).table.equals(found.table)

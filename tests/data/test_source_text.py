@@ -16,6 +16,7 @@ from salus.core.specs import DataSpec
 from salus.data.sources import csv_parts, csv_table, read_data
 from salus.data.sources.base import Read, Source
 from salus.data.sources.csv_table import CsvTable
+from salus.data.sources.told import told
 from salus.testing.source import SourceContract
 
 
@@ -57,7 +58,8 @@ def test_without_a_header_columns_are_numbered(tmp_path: Path) -> None:
 
 
 def test_a_header_of_numbers_is_pointed_at(tmp_path: Path) -> None:
-    assert "--no-header" in read(tmp_path, "6,148\n1,85\n").facts["hint"]
+    assert [one.code for one in told(read(tmp_path, "6,148\n1,85\n").facts)] == ["first_line_is_numbers"]
+    assert not told(read(tmp_path, "6,148\n1,85\n", header=False).facts)
     error = refused(tmp_path, "1,1\n1,85\n")
     assert error.code == "header_is_a_row" and "--no-header" in error.remedy()
 

@@ -32,6 +32,7 @@ from salus.data.schema import recognise, typed
 from salus.data.shards import ShardWriter
 from salus.data.sources import read_data
 from salus.data.sources.base import Read
+from salus.data.sources.told import told
 from salus.data.version import DataVersion
 
 TOLD_EVERY_S = 2.0
@@ -49,9 +50,10 @@ def add(path: Path, spec: DataSpec, output: Path, context: Context) -> DataVersi
 def _publish(path: Path, spec: DataSpec, output: Path, context: Context) -> None:
     read = read_data(path, spec)
     context.event("reading", source=read.facts["format"])
-    said: list[Finding] = []
+    said = told(read.facts)
     if spec.recording is not None:
-        read, spec, said = to_recordings(read, spec, Told(context, "put_together"))
+        read, spec, recorded = to_recordings(read, spec, Told(context, "put_together"))
+        said += recorded
     schema, found = recognise(evened(read.parts()), spec, read.kinds, Told(context, "looked_at"))
     temporary = output.with_name(f".{output.name}.{secrets.token_hex(6)}")
     try:

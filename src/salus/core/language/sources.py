@@ -96,4 +96,25 @@ MESSAGES: dict[str, Message] = {
         "Add the file, or remove the row that names it.",
         "请补上该文件，或删除引用它的行。",
     ),
+    "first_line_is_numbers": Message(
+        422,
+        "{where}: the first line holds numbers only; they were taken as the names of the columns.",
+        "{where}：首行全为数字，已被当作列名。",
+        "If it is a row, add the data again with --no-header (header=False).",
+        "若首行是数据，请使用 --no-header（header=False）重新添加。",
+    ),
+    "join_unmatched": Message(
+        422,
+        "{found} rows have no row in '{where}' with the same '{expected}'; its columns are empty there.",
+        "有 {found} 行在“{where}”中找不到相同的“{expected}”；相应的列为空。",
+        "Check that both files name the same things in the same way.",
+        "请检查两个文件的键是否一致。",
+    ),
+    "column_renamed": Message(
+        422,
+        "{where}: the column '{found}' of one file is taken for '{expected}' of the first.",
+        "{where}：某文件的列“{found}”被视为首个文件的列“{expected}”。",
+        "Give it one name in all files if that is wrong.",
+        "若不对，请在各文件中使用一致的列名。",
+    ),
 }
