@@ -7,12 +7,14 @@ from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from salus.core.errors import SalusError
 from salus.core.nouns import Column, Schema
+from salus.data.findings import Checker
 from salus.data.kinds import kind_named
 from salus.data.kinds.base import Kind
 from salus.data.kinds.time import PARTS, moment_of, part_names
@@ -174,3 +176,24 @@ def test_the_row_and_column_of_a_wrong_time_are_named_to_who_asks() -> None:
         with pytest.raises(SalusError) as caught:
             reader.encode(reader.read([good, row] if code != "time_zone_missing" else [row]))
         assert caught.value.code == code and "/seen" in caught.value.detail()
+
+
+@pytest.mark.parametrize(
+    ("raws", "code", "count"),
+    [
+        (["2020-01-01T00:00:00Z", None, "2020-01-01T10:00:00+02:00"], None, 0),
+        (["2020-01-01T00:00:00Z", "2020-01-02T00:00:00", "2020-01-03T00:00:00.5-01:00"], "time_zone_mixed", 1),
+        (["2020-01-01", "2020-01-02"], None, 0),
+        (["1/13/2020", "2/14/2020", "15/1/2020"], "time_order_mixed", 1),
+        (["13/1/2020", "1/1/2020", "15/1/2020"], None, 0),
+    ],
+)
+def test_times_that_do_not_fit_together_are_found_while_adding(
+    raws: list[str | None], code: str | None, count: int
+) -> None:
+    checker = Checker(Schema(columns=(Column(name="seen", kind="time"),)))
+    for start in range(0, len(raws), 2):
+        checker.part(pa.table({"seen": pa.chunked_array([pa.array(raws[start : start + 2], pa.large_string())])}))
+    found = {finding.code: finding for finding in checker.finish() if finding.code.startswith("time_")}
+    assert set(found) == ({code} if code else set())
+    assert code is None or found[code].count == count

@@ -20,6 +20,7 @@ from salus.data.findings_numbers import NumberCheck
 from salus.data.findings_pictures import PictureCheck
 from salus.data.findings_series import SeriesCheck
 from salus.data.findings_texts import TextCheck
+from salus.data.findings_times import TimeCheck
 from salus.data.findings_training import find_for_training, overlapping_rows
 from salus.data.row_keys import RepeatFinder, row_keys
 from salus.data.sketches import FEWEST_KEYS, MOST_KEYS, shared
@@ -104,6 +105,8 @@ def _check_of(column: Column, tick: Callable[[], None], max_keys: int) -> Column
         return SeriesCheck(column.name)
     if column.kind == "number":
         return NumberCheck(column.name, max_keys)
+    if column.kind == "time":
+        return TimeCheck(column.name, max_keys)
     if column.kind in ("category", "text"):
         return TextCheck(column.name, max_keys)
     return PlainCheck(column.name, max_keys)
