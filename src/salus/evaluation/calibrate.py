@@ -22,6 +22,7 @@ PRIOR_DEVIATION = 0.25  # of log T: few rows that happen to be all right must no
 SCALE_DEVIATION, BIAS_DEVIATION = 0.25, 0.5  # of Platt's numbers around the temperature's, as the same guard
 MOST_CLASSES_PLATT, MOST_CLASSES_ISOTONIC = 50, 30
 LEAST_ROWS_ISOTONIC = 1000
+MOST_ROWS = 20_000
 MOST_POINTS, LEAST_ROWS_A_POINT = 30, 25
 LEAST_SLOPE, MOST_SLOPE = 0.02, 4.0  # so that no two different scores become one probability, nor equal ones two
 FOLDS = 5
@@ -37,6 +38,9 @@ def fit_calibration(
     in one fold. isotonic: whether lines of many pieces may be taken; models that are compared on the rows of their calibration are
     compared by few numbers.
     """
+    if len(target) > MOST_ROWS:  # more tell no more about so few numbers
+        drawn = np.sort(np.random.default_rng([seed, 4]).choice(len(target), MOST_ROWS, replace=False))
+        scores, target, groups = scores[drawn], target[drawn], None if groups is None else groups[drawn]
     rows, classes = scores.shape
     ways: dict[str, Callable[[np.ndarray, np.ndarray], Record]] = {"temperature": _temperature}
     if classes <= MOST_CLASSES_PLATT:
@@ -92,10 +96,12 @@ def fit_temperature(scores: np.ndarray, target: np.ndarray) -> float:
 
 def margins(scores: np.ndarray) -> np.ndarray:
     """(B, K) -> (B, K): the logit of every class against the rest, log p / (1 - p) of p = softmax(scores)."""
-    classes = scores.shape[1]
-    rest = np.where(np.eye(classes, dtype=bool), -np.inf, scores[:, None, :])
-    highest = rest.max(axis=2)
-    return np.asarray(scores - highest - np.log(np.exp(rest - highest[:, :, None]).sum(axis=2)))
+    found = np.empty(scores.shape)
+    for code in range(scores.shape[1]):  # one at a time: memory stays that of the scores
+        others = np.delete(scores, code, axis=1)
+        highest = others.max(axis=1, keepdims=True)
+        found[:, code] = scores[:, code] - highest[:, 0] - np.log(np.exp(others - highest).sum(axis=1))
+    return found
 
 
 def surely_less(losses: np.ndarray, than: np.ndarray, units: np.ndarray) -> bool:
