@@ -109,9 +109,9 @@ def plan_further(
 
 
 def _worth_trying(candidates: Sequence[Candidate], spec: TrainSpec) -> list[tuple[str, float]]:
-    """The best two learners that have options to vary, with their shares of the time."""
+    """The best two learners that have several options to vary, with their shares of the time."""
     ordered = dict.fromkeys(candidate.learner for candidate in sorted(candidates, key=lambda tried: tried.loss))
-    tunable = [learner for learner in ordered if set(searches(learner)) - set(spec.options)]
+    tunable = [learner for learner in ordered if len(set(searches(learner)) - set(spec.options)) > 1]
     return list(zip(tunable, TRIAL_SHARES, strict=False))
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from salus.core.errors import SalusError
 from salus.core.nouns import Column, Finding, Role, Schema, Severity, Split
 from salus.core.specs import TrainSpec
-from salus.data.findings import find_for_training
+from salus.data.findings import find_for_training, findings_of_labels
 from salus.data.groups import find_group
 from salus.data.kinds import kind_named
 from salus.data.kinds.base import Values
@@ -86,6 +86,7 @@ def prepare(version: DataVersion, spec: TrainSpec) -> Material:
     target = task.encode_target(
         target_values if len(target_values) > 1 else target_values[0], [c.state or {} for c in target_columns]
     )
+    _refuse_blockers(tuple(findings_of_labels(schema, target)))
     groups = _codes(version, spec.group, labelled)
     given = _given(version, schema, labelled)
     times = _times(version, spec.time, labelled) if spec.time else None
