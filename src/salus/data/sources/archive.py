@@ -27,6 +27,7 @@ from salus.data.sources.stream import FREE_BYTES, GZIP_MAGIC, MAX_RATIO
 SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz")
 MAX_ENTRIES = 200_000
 MAX_BYTES = 2**36
+MAX_ENTRY_BYTES = 1024  # of a zip's directory, on average
 MAX_HEADER_BYTES = 2**22  # of a tar between two files
 MIN_FREE_BYTES = 2**30  # left on the disk
 COPY_BYTES = 2**20
@@ -163,8 +164,9 @@ class _Counted:
             raise SalusError("archive_too_large", where=self._where, expected=f"{self._limit >> 20} MiB", found="more")
 
 
-def _zip_entries(archive: Path, names: _Names, counted: _Counted) -> Iterator[tuple[str, BinaryIO | None]]:
-    if _zip_directory_bytes(archive) > MAX_ENTRIES * 1024 or _zip_count(archive) > MAX_ENTRIES:
+def _zip_entries(archive: Path, names: _Names, _: _Counted) -> Iterator[tuple[str, BinaryIO | None]]:
+    count, directory_bytes = _zip_end(archive)
+    if count > MAX_ENTRIES or directory_bytes > MAX_ENTRIES * MAX_ENTRY_BYTES:
         raise SalusError("too_many_entries", where=archive.name, expected=MAX_ENTRIES)
     with zipfile.ZipFile(archive) as opened:
         entries = opened.infolist()
@@ -211,19 +213,11 @@ def _zip_end(archive: Path) -> tuple[int, int]:
     return count, length
 
 
-def _zip_count(archive: Path) -> int:
-    return _zip_end(archive)[0]
-
-
-def _zip_directory_bytes(archive: Path) -> int:
-    return _zip_end(archive)[1]
-
-
 class _Tape:
     """What a tar is read from: unpacked, and never much of it between two files."""
 
-    def __init__(self, raw: BinaryIO, counted: _Counted, archive: Path) -> None:
-        self._raw, self._counted, self._archive = raw, counted, archive
+    def __init__(self, raw: BinaryIO, archive: Path) -> None:
+        self._raw, self._archive = raw, archive
         self.since = 0  # bytes since the last file ended
 
     def read(self, size: int) -> bytes:
@@ -250,7 +244,7 @@ def _tar_entries(archive: Path, names: _Names, counted: _Counted) -> Iterator[tu
     with archive.open("rb") as raw:
         packed = raw.read(2) == GZIP_MAGIC
         raw.seek(0)
-        tape = _Tape(cast(BinaryIO, gzip.GzipFile(fileobj=raw)) if packed else raw, counted, archive)
+        tape = _Tape(cast(BinaryIO, gzip.GzipFile(fileobj=raw)) if packed else raw, archive)
         with tarfile.open(fileobj=cast(BinaryIO, tape), mode="r|", bufsize=2**16) as opened:
             for entry in opened:
                 plain = (entry.isreg() and not entry.issparse()) or entry.isdir()

@@ -33,7 +33,7 @@ class Parquet(Source):
 
 def read_parquet(file: Path) -> Read:
     """The rows; pictures as the Hugging Face layout keeps them ({bytes, path}) become plain bytes, codes of classes their names."""
-    with _opened(file) as parquet:
+    with _Opened(file) as parquet:
         schema = parquet.schema_arrow
         features = Features.of(schema)
         checked_schema(schema, file)
@@ -42,14 +42,14 @@ def read_parquet(file: Path) -> Read:
         raise SalusError("no_rows", where=file.name)
 
     def parts() -> Iterator[pa.Table]:
-        with _opened(file) as parquet:
+        with _Opened(file) as parquet:
             first = _first(parquet, file)
             size = max(1, min(MAX_ROWS, BATCH_BYTES * first.num_rows // max(1, first.nbytes)))
             batches = parquet.iter_batches(batch_size=size, use_threads=False)
             while (batch := _next(batches, file)) is not None:
                 yield plain_table(pa.Table.from_batches([batch]), features, file)
 
-    with _opened(file) as parquet:  # what no column can be is refused now
+    with _Opened(file) as parquet:  # what no column can be is refused now
         plain_table(pa.Table.from_batches([_first(parquet, file)]), features, file)
     return Read(parts, {"format": "parquet", "files": [file.name]}, features.kinds)
 
@@ -61,7 +61,7 @@ def _first(parquet: pq.ParquetFile, file: Path) -> pa.RecordBatch:
     return batch
 
 
-class _opened:
+class _Opened:
     """The file, or `parquet_malformed`."""
 
     def __init__(self, file: Path) -> None:
