@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import threading
 import time
@@ -483,3 +484,14 @@ def test_tidying_forgets_old_uploads_and_keeps_what_is_named(records: Records) -
     assert not records.blobs.has(digest)
     version = records.database.read(lambda c: c.execute(sa.select(tables.data_versions.c.tree)).scalar_one())
     assert all(records.blobs.has(kept) for kept in version.values())
+
+
+def test_rows_of_people_are_shown_only_to_who_may_see_them(records: Records) -> None:
+    content = b'{"format": 1, "errors": [{"values": {"age": "40"}}], "saliency": []}'
+    reader = Principal("k", OWNER.project, frozenset({"read"}))
+    seer = Principal("k", OWNER.project, frozenset({"read", "subject:read"}))
+    assert json.loads(models.without_rows(reader, content)) == {"format": 1}
+    assert models.without_rows(seer, content) == models.without_rows(OWNER, content) == content
+    with pytest.raises(SalusError) as caught:
+        models.report(reader, records, "walks", 1, models.REPORT_PAGE)
+    assert caught.value.code == "forbidden"

@@ -330,8 +330,9 @@ def test_a_worker_over_http_and_a_long_poll(web: Web, records: Records) -> None:
 
 def test_reports_cannot_run_anything(web: Web, records: Records) -> None:
     run = half.model(half.person(), records)
-    client = web.with_key("default", "read")
+    client = web.with_key("default", "subject:read", "read")
     assert client.get(f"{API}/runs/{run}/report").json() == {"format": 1}
+    assert web.with_key("default", "read").get(f"{API}/runs/{run}/report.html").status_code == 403
     for path in (f"/runs/{run}/report.html", "/models/walks/versions/1/report.html"):
         page = client.get(API + path)
         assert page.text == "<p>report</p>"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from salus.store.clock import rfc3339
 from salus.store.records import Records
 
 REPORT, REPORT_PAGE = "report.json", "report.html"
+SHOWS_ROWS = ("errors", "saliency")  # parts of a report that hold rows of the data
 
 
 def every(principal: Principal, records: Records) -> list[dict[str, Any]]:
@@ -48,8 +50,8 @@ def find(principal: Principal, records: Records, name: str) -> dict[str, Any]:
 
 
 def report(principal: Principal, records: Records, name: str, number: int, file: str = REPORT) -> Path:
-    """The file of a version's report."""
-    principal.require("read")
+    """The file of a version's report. The page shows rows of the data: errors worth seeing, pictures."""
+    principal.require("subject:read" if file == REPORT_PAGE else "read")
     row = records.database.read(lambda connection: models.version(connection, principal.project, name, number))
     if row is None or file not in row["tree"]:
         raise SalusError("not_found", where="model version", found=f"{name}@{number}")
@@ -66,3 +68,19 @@ def report_of_run(principal: Principal, records: Records, run: str, file: str = 
     if "model" not in result:
         raise SalusError("no_report", found=run)
     return report(principal, records, result["model"], result["version"], file)
+
+
+def without_rows(principal: Principal, content: bytes) -> bytes:
+    """report.json as this key may read it: without `subject:read` no row of the data is in it."""
+    if principal.may("subject:read"):
+        return content
+    found = json.loads(content)
+    return json.dumps({name: value for name, value in found.items() if name not in SHOWS_ROWS}).encode()
+
+
+def report_json(principal: Principal, records: Records, name: str, number: int) -> bytes:
+    return without_rows(principal, report(principal, records, name, number).read_bytes())
+
+
+def report_json_of_run(principal: Principal, records: Records, run: str) -> bytes:
+    return without_rows(principal, report_of_run(principal, records, run).read_bytes())

@@ -22,8 +22,7 @@ async def find(call: Call) -> Response:
 
 
 async def report(call: Call) -> Response:
-    path = await call.run(models.report, call.part("name"), call.whole_part("version"))
-    return report_answer(await run_in_threadpool(path.read_bytes))
+    return report_answer(await call.run(models.report_json, call.part("name"), call.whole_part("version")))
 
 
 async def report_page(call: Call) -> Response:

@@ -65,8 +65,7 @@ async def events(call: Call) -> Response:
 
 
 async def report(call: Call) -> Response:
-    path = await call.run(models.report_of_run, call.part("run"))
-    return report_answer(await run_in_threadpool(path.read_bytes))
+    return report_answer(await call.run(models.report_json_of_run, call.part("run")))
 
 
 async def report_page(call: Call) -> Response:
