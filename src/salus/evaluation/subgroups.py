@@ -97,8 +97,12 @@ def _quarters(name: str, values: np.ndarray) -> list[Part]:
     ends = np.unique(np.quantile(values[finite], [0, 0.25, 0.5, 0.75, 1]))
     for low, high in pairwise(ends.tolist()):
         inside = (values >= low) & ((values < high) if high < ends[-1] else (values <= high))
-        parts.append(Part((name,), (f"{low:.4g} – {high:.4g}",), inside))
+        parts.append(Part((name,), (f"{_short(low)} – {_short(high)}",), inside))
     return parts
+
+
+def _short(value: float) -> str:
+    return f"{value:.0f}" if 1000 <= abs(value) < 1e9 else f"{value:.4g}"
 
 
 def _enough(part: Part, groups: np.ndarray | None) -> bool:

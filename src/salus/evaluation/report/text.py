@@ -364,7 +364,9 @@ SHARES = frozenset({"accuracy", "balanced_accuracy", "macro_f1"})
 
 def figure(name: str, value: float) -> str:
     """A score as it is read: shares in per cent, whose sign no line break parts from them."""
-    return f"{value:.1%}".replace("%", "\u00a0%") if name in SHARES else f"{value:.3g}"
+    if name in SHARES:
+        return f"{value:.1%}".replace("%", "\u00a0%")
+    return f"{value:,.0f}" if 1000 <= abs(value) < 1e9 else f"{value:.3g}"
 
 
 def in_order(metrics: Mapping[str, Any]) -> list[tuple[str, Any]]:
