@@ -168,3 +168,30 @@ def test_the_future_judges(tmp_path: Path) -> None:
     (tmp_path / "use.csv").write_text("\n".join(lines))
     model = salus.fit(tmp_path / "use.csv", "use", budget="6s", learner="linear", time="day")
     assert model.report["split"]["how"] == "time" and model.report["metrics"]["r2"]["value"] > 0.8
+
+
+def test_a_version_is_compared_with_the_one_before(tmp_path: Path) -> None:
+    from salus.bundle.read import open_folder
+    from salus.core.context import Context
+    from salus.core.specs import TrainSpec
+    from salus.study.before import Before
+    from salus.study.study import run_study
+
+    generator = np.random.default_rng(4)
+    lines = ["x,y,side,label"]
+    for row in range(600):
+        x, y = generator.normal(size=2)
+        side = "test" if row % 3 == 0 else "train"
+        lines.append(f"{x:.3f},{y:.3f},{side},{'a' if x + y > 0 else 'b'}")
+    (tmp_path / "t.csv").write_text("\n".join(lines))
+    version = salus.read(tmp_path / "t.csv")
+    plain = TrainSpec(target=("label",), split="side", budget_s=4, learner="tree", options={"max_leaves": 2})
+    first = run_study(version, plain, Context(), tmp_path / "one")
+    assert first.report()["versus"] is None
+    better = plain.model_copy(update={"learner": "linear", "options": {}})
+    before = Before("pairs@1", open_folder(tmp_path / "one"))
+    second = run_study(version, better, Context(), tmp_path / "two", before=before).report()
+    assert second["versus"]["name"] == "pairs@1" and second["versus"]["surely"] == "better"
+    elsewhere = better.model_copy(update={"split": None, "ignore": ("side",)})
+    third = run_study(version, elsewhere, Context(), tmp_path / "three", before=before).report()
+    assert third["versus"] is None  # it may have learned from these rows

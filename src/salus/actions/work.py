@@ -232,5 +232,17 @@ def _input(connection: Connection, records: Records, job: dict[str, Any]) -> dic
         if version["hash"] == wanted["version"]:
             files = {name: str(records.blobs.open(digest)) for name, digest in version["tree"].items()}
             known = {"data_version": version["hash"], "data_name": wanted["data_set"]}
-            return {"files": files, **known, "spec": run["spec"]["spec"]}
+            before = _before(connection, records, run)
+            return {"files": files, **known, "spec": run["spec"]["spec"], "before": before}
     raise SalusError("no_data_yet", found=wanted["data_set"])
+
+
+def _before(connection: Connection, records: Records, run: dict[str, Any]) -> dict[str, Any] | None:
+    """The newest version of the model that the run makes another version of, to be compared with."""
+    name = run["spec"]["model"]
+    versions = models.versions(connection, run["project"], name)
+    if not versions:
+        return None
+    newest = max(versions, key=lambda version: int(version["number"]))
+    files = {file: str(records.blobs.open(digest)) for file, digest in newest["tree"].items()}
+    return {"name": f"{name}@{newest['number']}", "files": files}

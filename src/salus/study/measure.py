@@ -14,6 +14,7 @@ from salus.data.findings import overlapping_rows
 from salus.data.kinds.base import Values
 from salus.evaluation.measure import measure
 from salus.inference.predictor import Predictor
+from salus.study.before import Before, answers_before
 from salus.study.contrast import contrast, learning_curve
 from salus.study.judge import Judged, saliency_of
 from salus.study.learn import Learned
@@ -28,7 +29,9 @@ LOOK_SHARE = 0.06  # of the budget, for what the model looks at
 MOST_COLUMNS = 40
 
 
-def measure_bundle(bundle: Bundle, package: Package, judged: Judged | None, context: Context) -> dict[str, Any]:
+def measure_bundle(
+    bundle: Bundle, package: Package, judged: Judged | None, before: Before | None, context: Context
+) -> dict[str, Any]:
     """report.json without the files around it.
 
     judged: what the folds said about their rows; None: the bundle is asked about the test side.
@@ -51,6 +54,8 @@ def measure_bundle(bundle: Bundle, package: Package, judged: Judged | None, cont
             baseline=material.task.baseline(material.target[material.splits.train], states),
             seed=spec.seed,
             columns=_columns(material, positions),
+            before=answers_before(before, material, package.learned.lesson.threads),
+            before_name=before.name if before else "",
             overlap=overlapping_rows(material.version, material.schema, material.rows, material.splits),
         )
         asked = _asked(predictor, package, positions) if judged is None else judged.asked

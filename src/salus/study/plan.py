@@ -32,7 +32,7 @@ FIRST_SHARE = 0.35  # of the time for fits, that the first learner may take with
 # What usually wins, by what the inputs are, in the order in which a short budget takes them: (learner, share of the time for fits,
 # least seconds of budget at which it is worth a try).
 PORTFOLIO: dict[str, tuple[tuple[str, float, float], ...]] = {
-    "image": (("cnn", 1.0, 0.0),),
+    "image": (("cnn", 0.85, 0.0), ("svm", 0.15, 45.0)),
     "series": (("rocket", 0.6, 0.0), ("boosting", 0.2, 30.0), ("cnn1d", 0.4, 100.0)),
     "table": (
         ("linear", 0.15, 0.0),

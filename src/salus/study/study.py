@@ -15,6 +15,7 @@ from salus.core.context import Context
 from salus.core.specs import TrainSpec
 from salus.data.version import DataVersion
 from salus.recipes import recipe_named
+from salus.study.before import Before
 from salus.study.decisions import decided
 from salus.study.judge import judge
 from salus.study.learn import learn
@@ -32,10 +33,12 @@ def run_study(
     output: Path,
     signer: Signer | None = None,
     data_name: str = "data",
+    before: Before | None = None,
 ) -> Bundle:
     """Learns what `spec` asks for and publishes the bundle at the folder `output`, which must not exist.
 
-    version: the data. context: is told what happens; with a folder the study goes on where a killed one stopped.
+    version: the data. before: the model version that this one may replace. context: is told what happens; with a folder the
+    study goes on where a killed one stopped.
     Raises SalusError for what the data or the spec cannot give; `stopped` when asked to.
     """
     with tempfile.TemporaryDirectory(prefix="salus-study-") as scratch:
@@ -52,7 +55,7 @@ def run_study(
         material = decided(material, learned, spec)
         package = Package(version, data_name, spec, material, plan, learned, example_rows)
         context.event("measuring", learner=learned.best.learner, rows=len(material.splits.test))
-        report = measure_bundle(draft(package, Path(scratch) / "draft"), package, judged, context)
+        report = measure_bundle(draft(package, Path(scratch) / "draft"), package, judged, before, context)
         context.event("packaging", headline=report["headline"], gate=report["gate"])
         return publish(package, report, output, signer, context)
 
