@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from salus.core.errors import SalusError
+from salus.core.nouns import Interval
 from salus.evaluation.compare import versus
 from salus.evaluation.decisions import abstention, conformal, decision
 from salus.evaluation.intervals import Resampling
@@ -59,14 +60,7 @@ def measure(
     said = _for(main, answers, labels)
     report: dict[str, Any] = {
         "task": task.name,
-        "headline": {
-            "metric": main,
-            "interval": metrics[main].model_dump(),
-            "baseline": of_nothing[main].value,
-            "higher_is_better": HIGHER_IS_BETTER[main],
-            "rows": len(target),
-            "groups": resampling.groups,
-        },
+        "headline": _headline(main, metrics[main], of_nothing[main].value, len(target), resampling.groups),
         "metrics": {name: found.model_dump() for name, found in metrics.items()},
         "baseline": {name: found.model_dump() for name, found in of_nothing.items()},
         "wide": metrics[main].wide,
@@ -85,6 +79,18 @@ def measure(
     if task.classification:
         return report | _of_classes(answers, np.asarray(raw["scores"]), target, states[0], resampling, groups, seed)
     return report | _of_numbers(task, answers, target, states, names, resampling, groups, seed)
+
+
+def _headline(main: str, found: Interval, nothing: float, rows: int, groups: int | None) -> dict[str, Any]:
+    """The main score for the sentence that stands first."""
+    return {
+        "metric": main,
+        "interval": found.model_dump(),
+        "baseline": nothing,
+        "higher_is_better": HIGHER_IS_BETTER[main],
+        "rows": rows,
+        "groups": groups,
+    }
 
 
 def _label_answers(task: Task, answers: np.ndarray, states: Sequence[Mapping[str, Any]]) -> np.ndarray | None:
