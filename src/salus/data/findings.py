@@ -21,11 +21,11 @@ from salus.data.findings_pictures import PictureCheck
 from salus.data.findings_series import SeriesCheck
 from salus.data.findings_texts import TextCheck
 from salus.data.findings_times import TimeCheck
-from salus.data.findings_training import find_for_training, overlapping_rows
+from salus.data.findings_training import find_for_training, findings_of_labels, overlapping_rows
 from salus.data.row_keys import RepeatFinder, row_keys
 from salus.data.sketches import FEWEST_KEYS, MOST_KEYS, shared
 
-__all__ = ["Checker", "find_for_training", "overlapping_rows"]
+__all__ = ["Checker", "find_for_training", "findings_of_labels", "overlapping_rows"]
 
 
 class ColumnCheck(Protocol):

@@ -165,23 +165,26 @@ def _auc(scores: np.ndarray, positive: np.ndarray) -> float:
 
 
 def _explained(codes: np.ndarray, numbers: np.ndarray | None, target: np.ndarray, folds: np.ndarray) -> float:
-    """R2 on rows held out: of the mean in each code, and of a straight line, whichever is better."""
+    """R2 on rows held out: of the mean in each code, of a straight line, or of the curve through the points, whichever is best."""
     spread = float(((target - target.mean()) ** 2).sum())
     if spread <= 0:
         return 0.0
-    by_code, by_line = np.zeros(len(target)), np.zeros(len(target))
+    said = np.zeros((3, len(target)))
     finite = np.isfinite(numbers) if numbers is not None else np.zeros(len(target), dtype=bool)
     for fold in range(FOLDS):
         inside, outside = folds != fold, folds == fold
         mean = float(target[inside].mean())
+        said[:, outside] = mean
         size = np.bincount(codes[inside], minlength=int(codes.max()) + 1)
         total = np.bincount(codes[inside], weights=target[inside], minlength=len(size))
-        by_code[outside] = ((total + mean) / (size + 1))[codes[outside]]
-        by_line[outside] = mean
+        said[0, outside] = ((total + mean) / (size + 1))[codes[outside]]
         if numbers is not None and len(np.unique(numbers[inside & finite])) > 1:
-            slope, offset = _line(numbers[inside & finite], target[inside & finite])
-            by_line[outside & finite] = offset + slope * numbers[outside & finite]
-    return max(1 - float(((target - said) ** 2).sum()) / spread for said in (by_code, by_line))
+            known, answers, asked = numbers[inside & finite], target[inside & finite], outside & finite
+            slope, offset = _line(known, answers)
+            said[1, asked] = offset + slope * numbers[asked]
+            places, members, counts = np.unique(known, return_inverse=True, return_counts=True)
+            said[2, asked] = np.interp(numbers[asked], places, np.bincount(members, weights=answers) / counts)
+    return max(1 - float(((target - one) ** 2).sum()) / spread for one in said)
 
 
 def _line(numbers: np.ndarray, target: np.ndarray) -> tuple[float, float]:

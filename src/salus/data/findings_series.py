@@ -16,6 +16,7 @@ FEWEST_SAMPLES = 8  # below it a recording says nothing about flatness
 STUCK = 0.5  # of a recording, in one run of one value
 CLIPPED = 0.02  # of a recording, in runs at its highest or lowest value
 CLIPPED_SAMPLES = 8
+INNER = 0.2  # of a recording lie between the ends, or it only switches; of these so many in runs speak of few levels
 JUMP = 60.0  # times the mean step of the same recording
 SHORT = 0.1  # of the median length
 SCALES = ((9.80665, "g, m/s²"), (57.29578, "rad, °"), (1000.0, "1, 1/1000"))
@@ -93,9 +94,11 @@ class SeriesCheck:
             at_end = (values[run_starts] == end[of]) & (run_lengths >= 3) & (end[of] != 0)
             count = np.bincount(of[at_end], weights=run_lengths[at_end], minlength=len(starts))
             clipped |= count >= np.maximum(CLIPPED_SAMPLES, CLIPPED * lengths)
-        other = run_lengths >= 3  # a coarse sensor has such runs everywhere
-        inner = np.bincount(of[other], weights=run_lengths[other], minlength=len(starts)) / lengths
-        self.clipped.add(rows[moving & clipped & ~stuck & (inner < 0.5)])
+        at_ends = (values[run_starts] == low[of]) | (values[run_starts] == high[of])
+        inner = np.bincount(of[~at_ends], weights=run_lengths[~at_ends], minlength=len(starts))
+        coarse = ~at_ends & (run_lengths >= 3)  # a sensor of few levels has such runs everywhere
+        runs = np.bincount(of[coarse], weights=run_lengths[coarse], minlength=len(starts))
+        self.clipped.add(rows[moving & clipped & ~stuck & (inner > INNER * lengths) & (runs < INNER * inner)])
 
     def _steps(
         self, values: np.ndarray, starts: np.ndarray, lengths: np.ndarray, rows: np.ndarray, moving: np.ndarray

@@ -47,7 +47,7 @@ def find_for_training(
         unlabelled = np.setdiff1d(np.arange(version.rows), rows)
         said = {"where": ", ".join(names), "found": len(unlabelled)}
         findings.append(finding("missing_labels", Severity.WARNING, names, unlabelled, **said))
-    findings += _labels(target, schema) if target.dtype.kind == "i" else _numbers(target, schema)
+    findings += findings_of_labels(schema, target)
     if any(found.severity is Severity.BLOCKER for found in findings):
         return tuple(findings)
     findings += leaks(version, schema, rows, target, groups)
@@ -58,6 +58,11 @@ def find_for_training(
     findings += _groups(schema, splits, groups)
     findings += drifts(version, schema, rows, target, splits, groups)
     return tuple(findings)
+
+
+def findings_of_labels(schema: Schema, target: np.ndarray) -> list[Finding]:
+    """What the target itself says, before rows are split: whether there is anything to learn."""
+    return _labels(target, schema) if target.dtype.kind == "i" else _numbers(target, schema)
 
 
 def overlapping_rows(version: DataVersion, schema: Schema, rows: np.ndarray, splits: Splits) -> np.ndarray:
@@ -107,7 +112,7 @@ def _labels(target: np.ndarray, schema: Schema) -> list[Finding]:
         return [
             finding("too_many_classes", Severity.BLOCKER, (name,), (), expected=MAX_CLASSES, found=len(levels), **where)
         ]
-    if len(levels) * 2 > len(target):
+    if len(levels) * 2 > len(target) >= RARE_ROWS:
         said = {"expected": len(target), "found": len(levels)}
         return [finding("more_classes_than_rows", Severity.BLOCKER, (name,), (), **said, **where)]
     counts = np.bincount(target, minlength=len(levels))
@@ -244,7 +249,7 @@ def _groups(schema: Schema, splits: Splits, groups: np.ndarray | None) -> list[F
         said = {"found": len(small), "expected": int(usual), "example": int(sizes[small].min())}
         found.append(finding("small_groups", Severity.WARNING, name, (), **said, **where))
     if splits.folds is None:
-        both = np.intersect1d(groups[splits.test], groups[splits.train])
+        both = np.intersect1d(groups[splits.test], groups[_learned(splits)])
         if len(both):
             found.append(finding("group_on_both_sides", Severity.WARNING, name, (), found=len(both), **where))
     return found
