@@ -26,7 +26,7 @@ from salus.learners.deep import (
     Lecture,
     course_of,
     measured_step_s,
-    precisions_of,
+    quickest,
     refit_of,
     steps_within,
     taught,
@@ -108,18 +108,16 @@ class Cnn(Learner):
         limit_s = min(MEASURED_S, MEASURED_SHARE * budget_s)
         left_s = budget_s * (1 - RESERVED_SHARE) - limit_s
         epoch = Batches(len(prepared.train), config.batch_rows, prepared.seed).steps_per_epoch
-        if options.get("width") is None:
-            narrow_s = measured_step_s(making(config, prepared, pixels), prepared, limit_s / 3, context)
-            config = config.model_copy(update={"width": _width_for(left_s / (epoch * narrow_s))})
-        costs = {}
-        for precision in precisions_of(config):
-            trial = config.model_copy(update={"precision": precision})
-            costs[precision] = measured_step_s(making(trial, prepared, pixels), prepared, limit_s / 3, context)
-        precision = min(costs, key=lambda name: costs[name])
-        steps = config.steps or steps_within(left_s, costs[precision], epoch)
-        chosen = config.model_copy(update={"precision": precision, "steps": steps})
-        notes = {"step_ms": {name: round(cost * 1000, 2) for name, cost in costs.items()}, "epochs": steps / epoch}
-        return Proposal(chosen.model_dump(mode="json"), round(steps * costs[precision], 3), notes)
+        config, step_s, notes = quickest(config, lambda c: making(c, prepared, pixels), prepared, limit_s / 2, context)
+        width = _width_for(left_s / (epoch * step_s)) if options.get("width") is None else config.width
+        if width != config.width:
+            config = config.model_copy(update={"width": width})
+            count = config.threads or prepared.threads
+            step_s = measured_step_s(making(config, prepared, pixels), count, limit_s / 4, context)
+        steps = config.steps or steps_within(left_s, step_s, epoch)
+        chosen = config.model_copy(update={"steps": steps})
+        told_of = {"step_ms": notes, "epochs": round(steps / epoch, 2)}
+        return Proposal(chosen.model_dump(mode="json"), round(steps * step_s, 3), told_of)
 
     def fit(self, prepared: Prepared, context: Context) -> Fitted:
         config = decided(self.config, prepared)

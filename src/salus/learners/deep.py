@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 import torch
@@ -62,7 +62,13 @@ class DeepConfig(LearnerConfig):
         8, ge=0, le=CHECKS, description=f"checks of {CHECKS} without a better loss on rows held out; 0: all steps"
     )
     precision: Literal["auto", "bf16", "float32"] = Field("auto", description="numbers to compute with while learning")
+    threads: int | None = Field(
+        None, ge=1, le=1024, description="threads to learn with; none: those of the run, or one where it is quicker"
+    )
     ema: float = Field(0.99, ge=0, lt=1, description="memory of the running average of weights; 0: none")
+
+
+D = TypeVar("D", bound=DeepConfig)
 
 
 @dataclass(frozen=True)
@@ -168,7 +174,7 @@ def taught(
     where = f"the learner {name}"
     key = _key(name, config, prepared)
     pieces = int(context.recall(f"{name}-{key[:16]}-pieces") or 1)
-    with threads(prepared.threads):
+    with threads(config.threads or prepared.threads):
         while True:
             course = make()
             course.pieces = pieces
@@ -213,9 +219,31 @@ def refit_of(course: Course, progress: Progress) -> dict[str, Any]:
     return {"last_step": progress.best_step} if 0 < progress.best_step < course.steps else {}
 
 
-def measured_step_s(make: Callable[[], Course], prepared: Prepared, limit_s: float, context: Context) -> float:
+def quickest(
+    config: D, making: Callable[[D], Callable[[], Course]], prepared: Prepared, limit_s: float, context: Context
+) -> tuple[D, float, dict[str, float]]:
+    """The config with the precision and threads that are quickest here, the seconds of a step, and all that was measured in ms.
+
+    One thread comes first: on a busy machine several wait for each other far longer than they work.
+    """
+    first = "bf16" if has_fast_bf16() else "float32"
+    counts = [config.threads] if config.threads else sorted({1, prepared.threads})
+    options = [(first if config.precision == "auto" else config.precision, count) for count in counts]
+    costs: dict[tuple[str, int], float] = {}
+    while options:
+        precision, count = options.pop(0)
+        trial = config.model_copy(update={"precision": precision, "threads": count})
+        costs[precision, count] = measured_step_s(making(trial), count, limit_s / 3, context)
+        if not options and config.precision == "auto" and ("float32", 1) not in costs and "float32" not in precision:
+            options = [("float32", min(costs, key=lambda key: costs[key])[1])]
+    best = min(costs, key=lambda key: costs[key])
+    found = config.model_copy(update={"precision": best[0], "threads": best[1]})
+    return found, costs[best], {f"{name}, {count} threads": round(s * 1000, 2) for (name, count), s in costs.items()}
+
+
+def measured_step_s(make: Callable[[], Course], count: int, limit_s: float, context: Context) -> float:
     """Seconds of a step after the first few: the lower quartile, since what else runs makes some steps slow and none fast."""
-    with threads(prepared.threads):
+    with threads(count):
         course = make()
         course.network.train()
         began, seconds = time.monotonic(), list[float]()
@@ -230,21 +258,14 @@ def measured_step_s(make: Callable[[], Course], prepared: Prepared, limit_s: flo
                 course.pieces *= 2
                 continue
             seconds.append(time.perf_counter() - step_began)
-            if len(seconds) > WARM_STEPS and time.monotonic() - began > 2 * limit_s:
+            if len(seconds) > 1 and time.monotonic() - began > 2 * limit_s:
                 break  # steps so long that a few must do
-        return max(1e-6, float(np.quantile(seconds[WARM_STEPS:], 0.25)))
+        return max(1e-6, float(np.quantile(seconds[min(WARM_STEPS, len(seconds) - 1) :], 0.25)))
 
 
 def steps_within(left_s: float, step_s: float, steps_per_epoch: int) -> int:
     """How many steps a budget allows, no more than help."""
     return max(1, min(int(left_s / step_s), max(MAX_EPOCHS * steps_per_epoch, ENOUGH_STEPS)))
-
-
-def precisions_of(config: DeepConfig) -> list[str]:
-    """What is worth measuring."""
-    if config.precision != "auto":
-        return [config.precision]
-    return ["float32", "bf16"] if has_fast_bf16() else ["float32"]
 
 
 def _key(name: str, config: DeepConfig, prepared: Prepared) -> str:

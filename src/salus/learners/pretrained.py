@@ -106,7 +106,13 @@ class Pretrained(Learner):
         config = decided(config_from(PretrainedConfig, options, cls.name), prepared)
         tensors = weights_of(config.weights)
         rows = len(prepared.train) * (2 if config.flip == "on" else 1) + len(prepared.validation)
+        with threads(1 if config.threads is None else config.threads):
+            alone_s = _picture_s(config, prepared, tensors, config.side or SIDES[0], context)
         with threads(prepared.threads):
+            together_s = _picture_s(config, prepared, tensors, config.side or SIDES[0], context)
+        if config.threads is None:
+            config = config.model_copy(update={"threads": 1 if alone_s < together_s else prepared.threads})
+        with threads(config.threads or prepared.threads):
             costs = {side: 0.0 for side in ([config.side] if config.side else SIDES)}
             for side in costs:
                 costs[side] = rows * _picture_s(config, prepared, tensors, side, context)
@@ -116,7 +122,9 @@ class Pretrained(Learner):
         side = max(fitting, default=min(costs))
         config = config.model_copy(update={"side": side})
         course = _measured_course(config, prepared, tensors, context)
-        step_s = measured_step_s(lambda: course, prepared, min(MEASURED_S, 0.05 * budget_s), context)
+        limit_s = min(MEASURED_S, 0.05 * budget_s)
+        count = config.threads or prepared.threads
+        step_s = measured_step_s(lambda: course, count, limit_s, context)
         left_s = max(0.0, budget_s * (1 - RESERVED_SHARE) - costs[side])
         epoch = Batches(len(prepared.train), config.batch_rows, prepared.seed).steps_per_epoch
         steps = config.steps or steps_within(left_s, step_s, epoch)
@@ -127,7 +135,7 @@ class Pretrained(Learner):
     def fit(self, prepared: Prepared, context: Context) -> Fitted:
         config = decided(self.config, prepared)
         body, tail, reduction = split(config, prepared, weights_of(config.weights))
-        with threads(prepared.threads):
+        with threads(config.threads or prepared.threads):
             seen = _see(config, prepared, body, reduction, context)
         epoch = Batches(len(prepared.train), config.batch_rows, prepared.seed).steps_per_epoch
         steps = config.steps or 10 * epoch
@@ -264,7 +272,7 @@ def _measured_course(
 ) -> Course:
     """A course over the maps of a few pictures, in the place of all: as long a step."""
     body, tail, reduction = split(config, prepared, tensors)
-    with threads(prepared.threads):
+    with threads(config.threads or prepared.threads):
         few = _maps(
             config, reduced(pixels_of(prepared.train.feeds)[:CHUNK_ROWS], reduction), body, False, Quiet(context)
         )

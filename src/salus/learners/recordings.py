@@ -27,7 +27,7 @@ from salus.learners.deep import (
     Lecture,
     course_of,
     measured_step_s,
-    precisions_of,
+    quickest,
     refit_of,
     steps_within,
     taught,
@@ -194,18 +194,16 @@ class RecordingLearner(Learner):
         limit_s = min(MEASURED_S, MEASURED_SHARE * budget_s)
         left_s = budget_s * (1 - RESERVED_SHARE) - limit_s
         epoch = Batches(prepared.train.feeds["series"].shape[0], config.batch_rows, prepared.seed).steps_per_epoch
-        if config.width is None:
-            narrow_s = measured_step_s(cls(narrow).making(prepared), prepared, limit_s / 3, context)
-            narrow = narrow.model_copy(update={"width": cls._width_for(left_s / (epoch * narrow_s))})
-        costs = {}
-        for precision in precisions_of(config):
-            trial = cls(narrow.model_copy(update={"precision": precision}))
-            costs[precision] = measured_step_s(trial.making(prepared), prepared, limit_s / 3, context)
-        precision = min(costs, key=lambda name: costs[name])
-        steps = config.steps or steps_within(left_s, costs[precision], epoch)
-        chosen = narrow.model_copy(update={"precision": precision, "steps": steps})
-        notes = {"step_ms": {name: round(cost * 1000, 2) for name, cost in costs.items()}, "epochs": steps / epoch}
-        return Proposal(chosen.model_dump(mode="json"), round(steps * costs[precision], 3), notes)
+        chosen, step_s, notes = quickest(narrow, lambda c: cls(c).making(prepared), prepared, limit_s / 2, context)
+        width = config.width or cls._width_for(left_s / (epoch * step_s))
+        if width != chosen.width:
+            chosen = chosen.model_copy(update={"width": width})
+            count = chosen.threads or prepared.threads
+            step_s = measured_step_s(cls(chosen).making(prepared), count, limit_s / 4, context)
+        steps = config.steps or steps_within(left_s, step_s, epoch)
+        chosen = chosen.model_copy(update={"steps": steps})
+        told_of = {"step_ms": notes, "epochs": round(steps / epoch, 2)}
+        return Proposal(chosen.model_dump(mode="json"), round(steps * step_s, 3), told_of)
 
     @classmethod
     def _width_for(cls, epochs: float) -> int:
