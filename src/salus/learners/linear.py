@@ -47,7 +47,11 @@ MAX_MATRIX_BYTES = 2**30
 NEWTON_WIDTH = 300  # weights up to which a step with all second derivatives is the faster one
 LASSO_CELLS = 2_000_000  # `auto` tries the lasso on matrices up to this size: its solvers are slow
 SPARSE_SHARE = 0.2  # of numbers that are not 0, below which only those are kept
-CHOOSING_ROWS = 20_000  # of train, with which shapes and penalties are compared
+CHOOSING_ROWS, FEWEST_ROWS = (
+    20_000,
+    1000,
+)  # of train, with which shapes and penalties are compared, and the fewest for it
+COMPARING_SHARE = 0.6  # of the time
 ENOUGH_WORSE = 2  # penalties in a row, each smaller and worse, end the search
 TRIED_SHARE = 0.6  # of the penalties, before the search ends
 BENT_WIDTH, PRODUCT_WIDTH = 1000, 150  # `auto` bends and multiplies as long as there are no more columns
@@ -71,8 +75,9 @@ class LinearConfig(LearnerConfig):
     products: Literal["auto", "on", "off"] = Field(
         "auto", description="whether numbers are multiplied two by two; auto: chosen on rows held out"
     )
-    max_iterations: int = Field(300, ge=1, le=100_000, description="most steps of the solver for one penalty")
+    max_iterations: int = Field(150, ge=1, le=100_000, description="most steps of the solver for one penalty")
     max_rows: int = Field(1_000_000, ge=10, description="train rows beyond this are left out by chance")
+    choosing_rows: int = Field(20_000, ge=10, description="train rows with which shapes and penalties are compared")
 
 
 @dataclass
@@ -109,6 +114,10 @@ class Shape:
     knots: int
     products: bool
 
+    def width(self, width: int, numbers: int) -> int:
+        """Columns, at most, of so many plain ones."""
+        return width + numbers * self.knots + (numbers * (numbers + 1) // 2 if self.products else 0)
+
     def __str__(self) -> str:
         return self.kind + (" bent" if self.knots else "") + (" products" if self.products else "")
 
@@ -126,26 +135,29 @@ class Linear(Learner):
     def propose(cls, prepared: Prepared, options: Mapping[str, Any], budget_s: float, context: Context) -> Proposal:
         config = config_from(LinearConfig, options, cls.name)
         rows, small = len(prepared.train), few(prepared, SAMPLE_ROWS)
-        sample = len(small.train)
-        one = {"penalties": (1.0,), "penalty_kind": "l2", "splines": "off", "products": "off"}
-        measured = cls(config.model_copy(update=one))
-        measured.fit(few(prepared, IMPORTING_ROWS), Context())
+        one = {"penalties": (10.0,), "penalty_kind": "l2", "splines": "off", "products": "off"}
+        found = cls(config.model_copy(update=one)).fit(few(prepared, IMPORTING_ROWS), Context()).details
+        width, numbers = max(1, found["columns"]), found["numbers"]
+        widths = {shape: shape.width(width, numbers) for shape in cls(config)._shapes(rows, width, numbers, small)}
+        widest = max(widths, key=lambda shape: widths[shape])
+        one |= {"splines": "on" if widest.knots else "off", "products": "on" if widest.products else "off"}
         started = time.monotonic()
-        found = measured.fit(small, Context()).details
+        cls(config.model_copy(update=one)).fit(small, Context())
+        sample = len(small.train)
         row_solves_per_s = sample * _solves(small, 1.0, sample) / max(time.monotonic() - started, 1e-3)
-        width = max(1, found["columns"])
-        shapes = cls(config)._shapes(rows, width, found["numbers"], small)
-        tried = sum(_work(shape, width, found["numbers"]) for shape in shapes) * len(config.penalties) * TRIED_SHARE
+        tried = sum(widths.values()) / widths[widest] * len(config.penalties) * TRIED_SHARE
         choosing = _solves(prepared, tried, rows) - 1
-        spent = choosing * min(rows, CHOOSING_ROWS)
-        affordable = min(row_solves_per_s * budget_s - spent, MAX_MATRIX_BYTES / (4 * width))
-        if affordable < min(rows, CHOOSING_ROWS):  # too short for that
-            affordable = row_solves_per_s * budget_s / (choosing + 1)
-        config = derived(config, options, {"max_rows": max(1000, min(rows, int(affordable)))})
+        # Most of the time is for comparing, on few rows if need be; the one that is best is learned of as many as possible.
+        compared = int(
+            max(FEWEST_ROWS, min(rows, CHOOSING_ROWS, COMPARING_SHARE * budget_s * row_solves_per_s / choosing))
+        )
+        left_s = budget_s - choosing * compared / row_solves_per_s
+        most = int(max(compared, min(row_solves_per_s * left_s, MAX_MATRIX_BYTES / (4 * width))))
+        config = derived(config, options, {"choosing_rows": compared, "max_rows": most})
         learned = min(rows, config.max_rows)
         return Proposal(
             config=config.model_dump(mode="json"),
-            expected_s=round((choosing * min(learned, CHOOSING_ROWS) + learned) / row_solves_per_s, 3),
+            expected_s=round((choosing * min(learned, config.choosing_rows) + learned) / row_solves_per_s, 3),
             notes={"row_solves_per_s": round(row_solves_per_s)},
         )
 
@@ -221,7 +233,7 @@ class Linear(Learner):
         context: Context,
     ) -> Iterator[tuple[float, float]]:
         """(penalty, loss): on validation rows, and with few rows over folds of train instead, since few validation rows choose badly."""
-        few = some_rows(part, CHOOSING_ROWS, prepared.seed)
+        few = some_rows(part, self.config.choosing_rows, prepared.seed)
         matrix = tabular.matrix(few.feeds, len(few))
         if folded(prepared):
             folds = held_out(few, prepared.classification, prepared.seed, repeats=repeats_of(len(few)))
@@ -300,12 +312,6 @@ def _numbers(
         model = Ridge(alpha=penalty).fit(matrix, scaled)
     coefficients = np.asarray(model.coef_, dtype=np.float64).reshape(target.shape[1], -1)
     return coefficients.T * deviations, np.asarray(model.intercept_, dtype=np.float64) * deviations + means
-
-
-def _work(shape: Shape, width: int, numbers: int) -> float:
-    """What solving for a shape costs, in solutions for plain columns."""
-    more = numbers * shape.knots + (numbers * (numbers + 1) // 2 if shape.products else 0)
-    return float((1 + more / width) ** 1.5)
 
 
 def _solves(prepared: Prepared, tried: float, rows: int) -> float:

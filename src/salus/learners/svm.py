@@ -27,8 +27,10 @@ from salus.learners.options import config_from, derived
 from salus.learners.tabular import Tabular
 
 MOST_KERNEL_ROWS = 10_000
-SAMPLE_ROWS, IMPORTING_ROWS = 400, 50
+SAMPLE_ROWS, IMPORTING_ROWS = 600, 50
 ENOUGH_KERNEL_ROWS = 3000  # with so many the exact kernel is rather kept than all rows
+MORE_ROWS = 3  # times as many make up for random features
+KERNEL_POWER = 2.2  # of the rows, with which the exact kernel's time grows
 FOLDS = 3
 UNSEEN = -20.0  # the score of a class without train rows
 PIECE_ROWS = 1000
@@ -44,7 +46,10 @@ class SvmConfig(LearnerConfig):
         "rbf", description="rbf: exact, for up to some thousand rows; fourier: random features of it; linear: none"
     )
     costs: tuple[float, ...] = Field(
-        (0.1, 1.0, 10.0), min_length=1, max_length=20, description="costs of an error to choose from on rows held out"
+        (0.1, 0.5, 2.0, 10.0),
+        min_length=1,
+        max_length=20,
+        description="costs of an error to choose from on rows held out",
     )
     sharpness: float = searched(
         1.0,
@@ -56,7 +61,7 @@ class SvmConfig(LearnerConfig):
         description="how fast the kernel falls off, 1 over the spread of the columns",
     )
     margin: float = searched(
-        0.05,
+        0.02,
         0.002,
         0.3,
         log=True,
@@ -150,7 +155,13 @@ class Svm(Learner):
         seconds: dict[str, float] = {}
         kernels = [config.kernel] if "kernel" in options else ["rbf", "fourier"]
         for kernel in kernels:
-            one = config.model_copy(update={"kernel": kernel, "costs": (1.0,), "features": min(config.features, 256)})
+            one = config.model_copy(
+                update={
+                    "kernel": kernel,
+                    "costs": (min(2.0, max(config.costs)),),
+                    "features": min(config.features, 256),
+                }
+            )
             cls(one).fit(few(prepared, IMPORTING_ROWS), Context())
             started = time.monotonic()
             cls(one).fit(small, Context())
@@ -160,7 +171,7 @@ class Svm(Learner):
         affordable = {kernel: min(rows, cost.rows_in(budget_s / solves)) for kernel, cost in costs.items()}
         kernel = kernels[0]
         if len(kernels) > 1 and affordable["rbf"] < min(rows, ENOUGH_KERNEL_ROWS):
-            kernel = "fourier"
+            kernel = "fourier" if affordable["fourier"] > MORE_ROWS * affordable["rbf"] else "rbf"
         limit = MOST_KERNEL_ROWS if kernel == "rbf" else MAX_MATRIX_BYTES // (8 * config.features)
         most = max(min(rows, 200), min(affordable[kernel], limit))
         config = derived(config, options, {"kernel": kernel, "max_rows": most})
@@ -186,7 +197,7 @@ class Svm(Learner):
             pairs = [(np.arange(len(part)), checked_matrix, checked.target)]
         losses: dict[float, float] = {}
         with few_threads(float(matrix.size) * FEATURES_THREADED, prepared.threads):
-            for cost in self.config.costs:
+            for cost in sorted(self.config.costs):
                 raws = []
                 for train, held, _ in pairs:
                     context.stop_if_asked("learning support vectors")
@@ -194,6 +205,8 @@ class Svm(Learner):
                 truths = np.concatenate([truth for _, _, truth in pairs])
                 losses[cost] = tempered_loss(np.concatenate(raws), truths, prepared.classification)[0]
                 context.event("step", learner=self.name, cost=cost, loss=losses[cost])
+                if losses[cost] > min(losses.values()):  # a higher one takes longer and fits closer still
+                    break
             cost = min(losses, key=lambda tried: losses[tried])
             machine = self._solve(matrix, part.target, cost, prepared)
         details = {
@@ -246,7 +259,13 @@ class Svm(Learner):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # not converged: rows held out tell how good it is
             if self.config.kernel != "rbf":
-                options: dict[str, Any] = {"C": cost, "dual": False, "max_iter": 200, "random_state": seed}
+                options: dict[str, Any] = {
+                    "C": cost,
+                    "dual": False,
+                    "max_iter": 50,
+                    "tol": TOLERANCE,
+                    "random_state": seed,
+                }
                 if classification:
                     model: Any = svm.LinearSVC(**options)
                 else:
@@ -273,7 +292,7 @@ class _Cost:
     def of(cls, kernel: str, sample_s: float, sample: int, config: SvmConfig) -> _Cost:
         if kernel == "fourier":  # measured with fewer features
             sample_s *= max(1.0, config.features / 256)
-        return cls(sample_s, sample, 2.0 if kernel == "rbf" else 1.0)
+        return cls(sample_s, sample, KERNEL_POWER if kernel == "rbf" else 1.0)
 
     def rows_in(self, seconds: float) -> int:
         return int(self.sample * (max(seconds, 0.0) / self.sample_s) ** (1 / self.power))
