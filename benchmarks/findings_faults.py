@@ -208,7 +208,7 @@ def of_sides(generator: np.random.Generator) -> dict[str, Fault]:
 def of_pictures(generator: np.random.Generator) -> dict[str, Fault]:
     pixels, table = drawn_pictures(generator)
     few = some(generator, 240, 3)
-    broken = changed(table, "image", few, lambda content: bytes(content)[: len(bytes(content)) // 2])  # type: ignore[call-overload]
+    broken = changed(table, "image", few, lambda content: bytes(content)[: len(bytes(content)) // 2])
     copies = {name: column + [column[row] for row in few] for name, column in table.items()}
     again = {name: column[:] for name, column in copies.items()}
     again["image"][240:] = [encoded(pixels[row], "JPEG") for row in few]

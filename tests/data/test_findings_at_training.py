@@ -115,7 +115,7 @@ def test_people_do_not_tell_their_class_in_advance(tmp_path: Path) -> None:
 def test_the_same_inputs_with_another_label_are_found(tmp_path: Path) -> None:
     table, codes = labelled()
     for row in (10, 50):
-        table["a"][row + 1], table["b"][row + 1] = table["a"][row], table["b"][row]  # type: ignore[index]
+        table["a"][row + 1], table["b"][row + 1] = table["a"][row], table["b"][row]
         codes[row], codes[row + 1] = 0, 1
     codes[50] = 1
     table["y"] = [f"class {code}" for code in codes]
@@ -143,7 +143,7 @@ def test_labels_are_looked_at(tmp_path: Path) -> None:
 def test_rows_of_train_in_test_are_all_counted_and_only_they(tmp_path: Path) -> None:
     table, codes = labelled()
     for row in range(30):
-        table["a"][300 + 2 * row], table["b"][300 + 2 * row] = table["a"][row], table["b"][row]  # type: ignore[index]
+        table["a"][300 + 2 * row], table["b"][300 + 2 * row] = table["a"][row], table["b"][row]
     given = ["train"] * 300 + ["test"] * 100
     version = version_of(tmp_path, pa.table(table))
     schema, splits, found = asked(version, codes, given)
@@ -155,7 +155,7 @@ def test_rows_of_train_in_test_are_all_counted_and_only_they(tmp_path: Path) -> 
 
 def test_of_folds_only_copies_in_another_fold_overlap(tmp_path: Path) -> None:
     table, codes = labelled()
-    table["a"][1], table["b"][1] = table["a"][0], table["b"][0]  # type: ignore[index]
+    table["a"][1], table["b"][1] = table["a"][0], table["b"][0]
     version = version_of(tmp_path, pa.table(table))
     schema, splits, _ = asked(version, codes, folded=True)
     assert splits.folds is not None
@@ -168,7 +168,7 @@ def test_of_folds_only_copies_in_another_fold_overlap(tmp_path: Path) -> None:
 def test_rows_that_say_nothing_overlap_with_none(tmp_path: Path) -> None:
     table, codes = labelled()
     for row in (5, 6, 350):
-        table["a"][row], table["b"] = np.nan, [None if r in (5, 6, 350) else b for r, b in enumerate(table["b"])]  # type: ignore[index,arg-type,call-overload]
+        table["a"][row], table["b"] = np.nan, [None if r in (5, 6, 350) else b for r, b in enumerate(table["b"])]
     found = asked(version_of(tmp_path, pa.table(table)), codes, ["train"] * 300 + ["test"] * 100)[2]
     assert not {"overlapping_rows", "conflicting_labels"} & set(found)
 
@@ -178,11 +178,11 @@ def test_drift_between_the_sides_is_named(tmp_path: Path, what: str) -> None:
     table, codes = labelled()
     late = np.arange(ROWS) >= 250
     if what == "number":
-        table["a"] = np.where(late, table["a"] + 1.2, table["a"])  # type: ignore[operator]
+        table["a"] = np.where(late, table["a"] + 1.2, table["a"])
     elif what == "label":
-        table["b"] = np.where(late & (np.arange(ROWS) % 2 == 0), "x", table["b"])  # type: ignore[arg-type]
+        table["b"] = np.where(late & (np.arange(ROWS) % 2 == 0), "x", table["b"])
     elif what == "missing":
-        table["a"] = np.where(late & (np.arange(ROWS) % 2 == 0), np.nan, table["a"])  # type: ignore[arg-type]
+        table["a"] = np.where(late & (np.arange(ROWS) % 2 == 0), np.nan, table["a"])
     else:
         codes = np.where(late & (np.arange(ROWS) % 3 > 0), 1, codes)
         table["y"] = [f"class {code}" for code in codes]
