@@ -226,7 +226,7 @@ def test_windows_are_as_long_as_a_person_says() -> None:
 
 def test_a_channel_that_is_missing_somewhere_does_not_change_the_windows() -> None:
     kind = kind_named("series")
-    values = {"ax": [np.ones(9, dtype=np.float32), np.ones(400, dtype=np.float32)]}
+    values: dict[str, list[Any]] = {"ax": [np.ones(9, dtype=np.float32), np.ones(400, dtype=np.float32)]}
     values["ay"] = [None, values["ax"][1] * 2]
     states = {name: kind.fit(column, {}) for name, column in values.items()}
     feeds = kind.join({name: kind.encode(column, states[name]) for name, column in values.items()}, states)

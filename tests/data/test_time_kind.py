@@ -158,7 +158,7 @@ def test_parts_keep_a_minute_apart_far_from_the_beginning() -> None:
 
 def test_two_columns_also_tell_how_far_they_lie_apart() -> None:
     kind = kind_named("time")
-    columns = {"admitted": ["2024-01-01", "2024-02-01"], "left": ["2024-01-08", None]}
+    columns: dict[str, list[Any]] = {"admitted": ["2024-01-01", "2024-02-01"], "left": ["2024-01-08", None]}
     read = {name: kind.column_values(raws, name) for name, raws in columns.items()}
     states = {name: kind.fit(values, {}) for name, values in read.items()}
     times = kind.join({name: kind.encode(read[name], states[name]) for name in columns}, states)["times"]

@@ -123,6 +123,7 @@ class Front:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads, options.inter_op_num_threads = max(1, self.threads), 1
         options.log_severity_level = 4
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         sessions = []
         for part in self.parts:
             builder = GraphBuilder()
