@@ -134,3 +134,21 @@ def test_channels_of_one_recording_that_differ_in_length_are_found() -> None:
 def test_recordings_that_repeat_are_found() -> None:
     traces = list(movement())
     assert of_traces([*traces, traces[4]])["duplicate_rows"].rows == (40,)
+
+
+def test_nothing_at_all_is_no_fault() -> None:
+    columns = tuple(Column(name=kind, kind=kind) for kind in ("number", "category", "time", "text", "image", "series"))
+    assert Checker(Schema(columns=columns)).finish() == []
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "I;16", "I", "F"])
+def test_pictures_of_every_mode_are_looked_at(tmp_path: Path, mode: str) -> None:
+    if mode in ("I;16", "I", "F"):
+        levels = np.asarray(scene(1).convert("L"), dtype=np.float64) * 100
+        picture = Pillow.fromarray(levels.astype({"I;16": np.uint16, "I": np.int32, "F": np.float32}[mode]))
+    else:
+        picture = scene(1).convert(mode)
+    found = of_pictures(
+        tmp_path, [encoded(picture, "TIFF" if mode in ("CMYK", "F", "I") else "PNG"), encoded(scene(2))] * 2
+    )
+    assert "undecodable_pictures" not in found and "blank_pictures" not in found

@@ -14,8 +14,8 @@ import pyarrow as pa
 
 from salus.core.errors import SalusError
 from salus.core.nouns import Finding, Severity
-from salus.data.findings_made import FirstRows, finding
-from salus.data.kinds.image import load_picture, shape_of
+from salus.data.findings_made import SHOWN_ROWS, FirstRows, finding
+from salus.data.kinds.image import DAMAGE, load_picture, shape_of
 from salus.data.near_pictures import FEATURES, MAX_PICTURES, near_pairs, thumbnail
 from salus.data.row_keys import RepeatFinder
 
@@ -60,15 +60,18 @@ class PictureCheck:
 
     def _look(self, content: bytes, row: int) -> None:
         picture = load_picture(content, self.name)
+        try:
+            small = thumbnail(picture)
+        except DAMAGE:
+            raise SalusError("picture_truncated", where=self.name, found=f"{len(content)} bytes") from None
         height, width, channels = shape_of(picture)
         self.sizes[height, width] += 1
         self.channels[channels] += 1
         rows = self.first_of.setdefault((height, width), [])
-        if len(rows) < 20:
+        if len(rows) < SHOWN_ROWS:
             rows.append(row)
         if min(height, width) < TINY:
             self.tiny.add(np.array([row]))
-        small = thumbnail(picture)
         if int(small.max()) - int(small.min()) <= BLANK:
             self.blank.add(np.array([row]))
         if len(self.kept) < MAX_PICTURES:

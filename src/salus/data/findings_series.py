@@ -40,11 +40,13 @@ class SeriesCheck:
             valid = chunk.is_valid().to_numpy(zero_copy_only=False)
             self.missing.add(first_row + np.flatnonzero(~valid))
             offsets = chunk.offsets.to_numpy()
+            begin, end = int(offsets[0]), int(offsets[-1])
+            offsets = offsets - begin
             rows = first_row + np.flatnonzero(valid)
             starts, lengths = offsets[:-1][valid], np.diff(offsets)[valid]
             filled = lengths > 0
             if filled.any():
-                samples = chunk.values.to_numpy(zero_copy_only=False).astype(np.float64)
+                samples = chunk.values.slice(begin, end - begin).to_numpy(zero_copy_only=False).astype(np.float64)
                 self._look(samples, starts[filled], lengths[filled], rows[filled])
             first_row += len(chunk)
 

@@ -64,7 +64,7 @@ def _eight_bits(picture: Pillow.Image) -> Pillow.Image:
     """16-bit and float greys stretched over their range, since `convert` would clip them."""
     if not picture.mode.startswith(("I", "F")):
         return picture
-    levels = np.asarray(picture, dtype=np.float64)
-    low, high = float(np.nanmin(levels)), float(np.nanmax(levels))
-    scaled = np.nan_to_num((levels - low) * (255 / (high - low) if high > low else 0.0))
+    levels = np.nan_to_num(np.asarray(picture, dtype=np.float64), posinf=0.0, neginf=0.0)
+    low, high = float(levels.min()), float(levels.max())
+    scaled = (levels - low) * (255 / (high - low) if high > low else 0.0)
     return Pillow.fromarray(scaled.astype(np.uint8))

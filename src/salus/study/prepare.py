@@ -106,9 +106,12 @@ def _with_found_group(version: DataVersion, spec: TrainSpec) -> tuple[TrainSpec,
     if spec.group is not None or not spec.find_group:
         return spec, ()
     guess = find_group(version, _seen(version.schema, spec))
-    if guess is None or guess.confidence < SURE_GROUP or guess.distinct < FEWEST_GROUPS:
+    if guess is None:
         return spec, ()
-    told = {"where": guess.column, "found": guess.distinct, "expected": guess.why}
+    told: dict[str, Any] = {"where": guess.column, "found": guess.distinct, "expected": guess.why}
+    if guess.confidence < SURE_GROUP or guess.distinct < FEWEST_GROUPS:
+        hint = Finding(code="possible_group", severity=Severity.INFO, columns=(guess.column,), parameters=told)
+        return spec, () if guess.why == "name" else (hint,)  # adding has hinted at names already
     finding = Finding(code="group_used", severity=Severity.WARNING, columns=(guess.column,), parameters=told)
     return spec.model_copy(update={"group": guess.column}), (finding,)
 
