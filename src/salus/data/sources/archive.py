@@ -27,7 +27,7 @@ from salus.data.sources.stream import FREE_BYTES, GZIP_MAGIC, MAX_RATIO
 SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz")
 MAX_ENTRIES = 200_000
 MAX_BYTES = 2**36
-MAX_ENTRY_BYTES = 1024  # of a zip's directory, on average
+MAX_DIRECTORY_BYTES = 2**25  # of a zip; its count of entries may lie
 MAX_HEADER_BYTES = 2**22  # of a tar between two files
 MIN_FREE_BYTES = 2**30  # left on the disk
 COPY_BYTES = 2**20
@@ -166,7 +166,7 @@ class _Counted:
 
 def _zip_entries(archive: Path, names: _Names, _: _Counted) -> Iterator[tuple[str, BinaryIO | None]]:
     count, directory_bytes = _zip_end(archive)
-    if count > MAX_ENTRIES or directory_bytes > MAX_ENTRIES * MAX_ENTRY_BYTES:
+    if count > MAX_ENTRIES or directory_bytes > MAX_DIRECTORY_BYTES:
         raise SalusError("too_many_entries", where=archive.name, expected=MAX_ENTRIES)
     with zipfile.ZipFile(archive) as opened:
         entries = opened.infolist()
