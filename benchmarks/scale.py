@@ -72,7 +72,7 @@ def table_figures(folder: Path, rows: int, budget_s: float) -> list[Figure]:
 def added(path: Path, output: Path, name: str) -> list[Figure]:
     done = child("add", str(path), str(output))
     size_mb = sum(file.stat().st_size for file in ([path] if path.is_file() else path.rglob("*.*"))) / 2**20
-    return cost(f"adding {name}", done, f"{size_mb / done['seconds']:.0f} MiB a second", f"bar {BAR_MB} MB")
+    return cost(f"adding {name}", done, f"{size_mb / done['seconds']:.1f} MiB a second", f"bar {BAR_MB} MB")
 
 
 def cost(name: str, done: dict[str, Any], pace: str, bar: str | None) -> list[Figure]:
