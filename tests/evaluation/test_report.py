@@ -235,6 +235,8 @@ def test_the_figures_of_the_page_are_those_of_the_json() -> None:
     made = report(["a", "b", "c"])
     assert sum(map(sum, made["confusion"]["counts"])) == 120
     assert sum(item["rows"] for item in made["per_class"]) == 120
+    for item in made["per_class"]:
+        assert item["recall_interval"][0] < item["recall"] <= item["recall_interval"][1]
     assert f"{made['metrics']['accuracy']['value']:.1%}".replace("%", "\u00a0%") in render(made)
 
 

@@ -25,6 +25,7 @@ ANSWER_BINS = 10
 LEAST_ROWS_A_BIN = 5
 MOSTLY_ONE = 0.85  # share of the commonest class
 MOST_PEOPLE = 500
+MOST_CLASSES_WITH_INTERVALS = 20
 
 
 def measure(
@@ -140,6 +141,22 @@ def per_class(counts: np.ndarray, levels: Sequence[str]) -> list[dict[str, Any]]
     return table
 
 
+def _with_intervals(
+    table: list[dict[str, Any]], said: np.ndarray, target: np.ndarray, resampling: Resampling
+) -> list[dict[str, Any]]:
+    """The classes with the intervals of recall and precision, where they are few enough for each to be looked at."""
+    if len(table) > MOST_CLASSES_WITH_INTERVALS:
+        return table
+    for code, item in enumerate(table):
+        of_class, called = target == code, said == code
+        for name, found in (
+            ("recall", resampling.share(called, of_class)),
+            ("precision", resampling.share(of_class, called)),
+        ):
+            item[f"{name}_interval"] = None if found is None else [found.low, found.high]
+    return table
+
+
 def _checked(answers: np.ndarray, names: Sequence[str]) -> np.ndarray:
     if not len(answers):
         raise SalusError("nothing_to_measure", where=", ".join(names))
@@ -159,10 +176,11 @@ def _of_classes(
     seed: int,
 ) -> dict[str, Any]:
     levels = list(state["levels"])
-    counts = confusion(label_codes(answers, state), target, len(levels))
+    said = label_codes(answers, state)
+    counts = confusion(said, target, len(levels))
     return {
         "confusion": {"levels": levels, "counts": counts.tolist()},
-        "per_class": per_class(counts, levels),
+        "per_class": _with_intervals(per_class(counts, levels), said, target, resampling),
         "calibration": {
             "before": reliability(softmax(scores), target, groups, seed),
             "after": reliability(answers, target, groups, seed),

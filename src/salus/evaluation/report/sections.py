@@ -5,7 +5,9 @@ A section whose figures the report does not have is empty.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from html import escape
+from typing import Any
 
 from salus.core.errors import SalusError
 from salus.evaluation.report.parts import Said, duration, note, plain, share, size, span, table
@@ -114,13 +116,19 @@ def classes(said: Said) -> str:
         return ""
     ordered = sorted(found, key=lambda item: (item["recall"] is None, item["recall"] or 0.0))
     rows = [
-        [escape(item["level"]), f"{item['rows']:,}", share(item["recall"]), share(item["precision"])]
+        [escape(item["level"]), f"{item['rows']:,}", *(_with_span(item, name) for name in ("recall", "precision"))]
         for item in ordered[:MOST_CLASSES]
     ]
     listed = table([words["class"]], [words["rows"], words["recall"], words["precision"]], rows)
     left = len(found) - MOST_CLASSES
     rest = note(words["more_classes"].format(count=left)) if left > 0 else ""
     return f"<h2>{words['classes']}</h2>{listed}{rest}"
+
+
+def _with_span(item: Mapping[str, Any], name: str) -> str:
+    """A share of a class with its interval where there is one."""
+    ends = item.get(f"{name}_interval")
+    return share(item[name]) + (f"<small>{share(ends[0])} – {share(ends[1])}</small>" if ends else "")
 
 
 def people(said: Said) -> str:
