@@ -86,6 +86,7 @@ def test_the_labels_of_every_figure_follow_the_threshold() -> None:
     assert decided["metrics"]["log_loss"] == plain["metrics"]["log_loss"]
     assert decided["metrics"]["auc"] == plain["metrics"]["auc"]
     assert sum(row[1] for row in decided["confusion"]["counts"]) == np.sum(raw[:, 1] >= 0.1)
+    assert plain["headline"]["metric"] == "accuracy" and decided["headline"]["metric"] == "auc"
     assert plain["decision"]["level"] == "sick" and plain["decision"]["threshold"] is None
 
 

@@ -49,17 +49,18 @@ def versus(
     groups: np.ndarray | None,
     seed: int,
     called: str = "",
+    main: str = "",
 ) -> dict[str, Any]:
     """This model against an earlier version on the same rows, metric by metric; `surely`: better, worse or neither by the main one.
 
-    now, before: answers of both. called: how the earlier one is called.
+    now, before: answers of both. called: how the earlier one is called. main: the metric that decides; the first of the task without.
     """
     table: dict[str, Any] = {}
     for name in task.metrics:
         found = paired(name, now, before, target, groups, seed)
         sides = {"now": score(name, now, target), "before": score(name, before, target)}
         table[name] = {**sides, "difference": found.model_dump(), "surely": surely(name, found)}
-    main = task.metrics[0]
+    main = main or task.metrics[0]
     return {"name": called, "metric": main, "rows": len(target), "surely": table[main]["surely"], "metrics": table}
 
 

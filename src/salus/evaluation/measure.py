@@ -57,7 +57,7 @@ def measure(
     labels = _label_answers(task, answers, states)
     metrics = {name: resampling.interval(name, _for(name, answers, labels)) for name in task.metrics}
     of_nothing = {name: resampling.interval(name, nothing) for name in task.metrics}
-    main = main_metric(task, baseline)
+    main = main_metric(task, baseline, states)
     said = _for(main, answers, labels)
     report: dict[str, Any] = {
         "task": task.name,
@@ -76,7 +76,7 @@ def measure(
         "versus": None,
     }
     if before is not None:
-        report["versus"] = versus(task, answers, before, target, groups, seed, before_name)
+        report["versus"] = versus(task, answers, before, target, groups, seed, before_name, main)
     if task.classification:
         return report | _of_classes(answers, np.asarray(raw["scores"]), target, states[0], resampling, groups, seed)
     return report | _of_numbers(task, answers, target, states, names, resampling, groups, seed)
@@ -223,10 +223,11 @@ def _answer_bins(said: np.ndarray, true: np.ndarray) -> list[dict[str, Any]]:
     return bins
 
 
-def main_metric(task: Task, baseline: np.ndarray) -> str:
-    """The first of the task; of classes of which one has nearly all rows the AUC, since saying always that one is nearly always right."""
+def main_metric(task: Task, baseline: np.ndarray, states: Sequence[Mapping[str, Any]]) -> str:
+    """The first of the task. The AUC where one class has nearly all rows, since saying always that one is nearly always right, and
+    where a threshold was asked for, which gives up right answers for what matters more."""
     uneven = task.classification and float(np.max(baseline)) >= MOSTLY_ONE
-    return "auc" if uneven else task.metrics[0]
+    return "auc" if uneven or any(state.get("threshold") for state in states) else task.metrics[0]
 
 
 def _people(main: str, answers: np.ndarray, target: np.ndarray, groups: np.ndarray) -> dict[str, Any]:
