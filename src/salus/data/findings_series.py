@@ -18,6 +18,7 @@ CLIPPED = 0.02  # of a recording, in runs at its highest or lowest value
 CLIPPED_SAMPLES = 8
 INNER = 0.2  # of a recording lie between the ends, or it only switches; of these so many in runs speak of few levels
 JUMP = 60.0  # times the mean step of the same recording
+LONE_STEPS = 3  # steps of a jump; a movement that sets in has more of its size
 SHORT = 0.1  # of the median length
 SCALES = ((9.80665, "g, m/s²"), (57.29578, "rad, °"), (1000.0, "1, 1/1000"))
 MAX_LENGTHS = 200_000
@@ -112,7 +113,8 @@ class SeriesCheck:
         steps = np.where(known, steps, 0.0)
         total, most = np.add.reduceat(steps, starts), np.maximum.reduceat(steps, starts)
         count = np.maximum(1, np.add.reduceat(known, starts, dtype=np.int64) - 1)
-        self.jumps.add(rows[moving & (most > JUMP * (total - most) / count) & (count > 50)])
+        few = np.add.reduceat(steps > 0.2 * np.repeat(most, lengths), starts, dtype=np.int64) <= LONE_STEPS
+        self.jumps.add(rows[moving & few & (most > JUMP * (total - most) / count) & (count > 50)])
 
     def findings(self) -> list[Finding]:
         found = []
