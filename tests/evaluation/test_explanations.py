@@ -158,3 +158,4 @@ def test_covering_the_spot_matters() -> None:
     trace[1, 100:110] = 5.0
     line = series_saliency(lambda given: given[:, 1, 100:110].mean(axis=1)[:, None], trace, 0, lambda: 60.0)
     assert line is not None and int(np.argmax(line)) == 10 and len(line) == 24
+    assert series_saliency(lambda given: np.ones((len(given), 1)), trace, 0, lambda: 60.0) is None

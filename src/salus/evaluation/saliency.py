@@ -17,13 +17,14 @@ from salus.evaluation.explanations import Clock, Left
 GRID = 7
 SEGMENTS = 24
 AT_ONCE = 64
+LEAST_CHANGE = 1e-4  # of a probability
 
 
 def picture_saliency(
     predict: Callable[[np.ndarray], np.ndarray], picture_HWC: np.ndarray, answer: int, left_s: Left, grid: int = GRID
 ) -> list[list[float]] | None:
     """A grid of weights from -1 to 1, rows from the top: how much of the answer is lost (against, where negative) when the part there is
-    covered by the picture's mean colour; overlapping covers are averaged. None when there is no time.
+    covered by the picture's mean colour; overlapping covers are averaged. None when there is no time, or no part by itself changes the answer.
 
     predict: uint8 pictures (B, H, W, C) -> probabilities or values (B, K). answer: the column that is asked about.
     """
@@ -55,7 +56,7 @@ def picture_saliency(
     cells = [
         [float(mean[_cell(tops, row)][:, _cell(lefts, column)].mean()) for column in range(grid)] for row in range(grid)
     ]
-    weights: list[list[float]] = _scaled(np.array(cells))
+    weights: list[list[float]] | None = _scaled(np.array(cells))
     return weights
 
 
@@ -81,7 +82,7 @@ def series_saliency(
     said = _asked(predict, np.stack(covered), answer, left_s)
     if said is None:
         return None
-    weights: list[float] = _scaled(said[0] - said[1:])
+    weights: list[float] | None = _scaled(said[0] - said[1:])
     return weights
 
 
@@ -97,8 +98,9 @@ def _asked(
 
 
 def _scaled(weights: np.ndarray) -> Any:
-    """The largest is 1 or -1; all 0 stays so."""
-    return np.round(weights / max(float(np.abs(weights).max()), 1e-12), 3).tolist()
+    """The largest is 1 or -1. None where no part by itself changes the answer: the rest would be noise made large."""
+    largest = float(np.abs(weights).max())
+    return None if largest < LEAST_CHANGE else np.round(weights / largest, 3).tolist()
 
 
 def _cell(ends: np.ndarray, place: int) -> slice:

@@ -76,7 +76,9 @@ def abstention(said: Said) -> str:
     mark = None
     if asked:
         mark = (found["coverage"]["value"], found["accuracy"]["value"])
-    plot = line_plot([Drawn("", points)], (words["answered"], words["right_of_answered"]), (0.0, 1.0), None, mark)
+    least = min(accuracy for _, accuracy in points)
+    y_axis = (max(0.0, least - 0.08 * max(0.1, 1 - least)), 1.0)
+    plot = line_plot([Drawn("", points)], (words["answered"], words["right_of_answered"]), (0.0, 1.0), y_axis, mark)
     return section(words["abstention"], note(words["abstention_note"]), asked, plot)
 
 
