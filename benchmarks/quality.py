@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from figures import machine
-from quality_scores import score_set
+from quality_scores import FAILURE, score_set
 from quality_sets import FAMILIES, write_set
 
 HERE = Path(__file__).parent
@@ -93,6 +93,9 @@ def measure(contestant: Contestant, about: dict[str, Any], asked: argparse.Names
             continue
         began = time.monotonic()
         failure = in_process(contestant, about, fold, budget_s, output, asked)
+        if failure:
+            output.mkdir(parents=True, exist_ok=True)
+            (output / FAILURE).write_text(failure, encoding="utf-8")
         said = failure or f"{time.monotonic() - began:.0f} s"
         print(f"{about['name']} {contestant.name} {fold}: {said}", file=sys.stderr, flush=True)
 

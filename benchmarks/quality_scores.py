@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 DRAWS = 2000
+FAILURE = "failure.txt"  # beside the answers that a fit did not give
 FEW_UNITS = 20
 SMALLEST = 1e-6  # probabilities are kept away from 0 and 1 by this much
 T_95 = {
@@ -64,6 +65,7 @@ def score_set(about: dict[str, Any], cache: Path, names: list[str], ours: str) -
         "units": None if units is None else len(np.unique(units)),
         "contestants": contestants,
         "ours_minus": versus,
+        "failures": {name: texts for name in names if (texts := _failures(cache / "answers" / about["name"] / name))},
     }
 
 
@@ -103,6 +105,12 @@ def _read(folder: Path, folds: int) -> dict[int, tuple[np.ndarray, dict[str, Any
         if (path / "result.json").exists():
             found[fold] = (np.load(path / "scores.npy"), json.loads((path / "result.json").read_bytes()))
     return found
+
+
+def _failures(folder: Path) -> list[str]:
+    """The last line of what each fit said that gave no answers."""
+    paths = sorted(path for path in folder.glob(f"*/{FAILURE}") if not (path.parent / "result.json").exists())
+    return [(path.read_text(encoding="utf-8").strip().splitlines() or [""])[-1][:200] for path in paths]
 
 
 def _described(

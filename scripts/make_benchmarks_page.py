@@ -96,6 +96,8 @@ def set_lines(name: str, found: dict[str, Any]) -> list[str]:
     contestants = found["contestants"]
     for contestant in sorted(contestants, key=lambda each: contestants[each]["rank"]):
         lines.append(contestant_line(contestant, contestants[contestant], found["ours_minus"].get(contestant)))
+    for contestant, texts in found["failures"].items():
+        lines += ["", f"Without an answer: {contestant}, {len(texts)} times; {texts[0]}"]
     return lines
 
 

@@ -80,7 +80,10 @@ def test_the_page_shows_a_set_by_rank(tmp_path: Path) -> None:
         of_one = np.where(truth == 1, sure, 1 - sure)
         answer(tmp_path, name, np.stack([1 - of_one, of_one], axis=1))
     made = about(truth, ["no", "yes"])
-    found = script("benchmarks", "quality_scores").score_set(made, tmp_path, ["peer", "salus"], "salus")
+    failed = tmp_path / "answers" / "made" / "other" / "0"
+    failed.mkdir(parents=True)
+    (failed / "failure.txt").write_text("failed: no memory")
+    found = script("benchmarks", "quality_scores").score_set(made, tmp_path, ["peer", "salus", "other"], "salus")
     machine = {"cores": 2, "processor": "one", "memory": 2**30, "versions": {"numpy": "1"}}
     shown = script("scripts", "make_benchmarks_page").section(
         {"script": "quality", "machine": machine, "sets": {"made": found}}
@@ -88,3 +91,4 @@ def test_the_page_shows_a_set_by_rank(tmp_path: Path) -> None:
     assert "Mean rank over 1 sets: salus 1.00, peer 2.00." in shown
     assert shown.index("| **salus** | 0.2231") < shown.index("| peer |")
     assert "| **-0.288 (" in shown
+    assert "Without an answer: other, 1 times; failed: no memory" in shown
