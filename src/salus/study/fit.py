@@ -86,7 +86,7 @@ def held_out(
             latency = _one_row_ms(graph, prepared, output)
             if not lesson.cross:
                 _keep_fitted(name, fitted, graph, example_feeds, folder, context)
-    said = np.concatenate(scores)
+    said = np.concatenate(scores).astype(np.float64)  # as they come back after a kill
     calibration = calibration_of(said, lesson.held_target, lesson.held_groups) if lesson.classification else None
     row_losses = losses_of(answers_of(said, calibration), lesson.held_target, lesson.classification)
     candidate = Candidate(

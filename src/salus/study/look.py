@@ -10,6 +10,7 @@ import io
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,7 @@ from salus.study.prepare import Material
 TOP_COLUMNS = 6
 SHOWN_ROWS = 4
 SHOWN_COLUMNS = 8
+EPOCH = datetime(1970, 1, 1)
 SIDE = 96  # pixels of a picture in the report
 STEPS = 400  # of a recording in the report
 
@@ -60,9 +62,12 @@ def look(
         found["importance"] = importance(
             asked.predict, values, truth, task.classification, groups, seed, lambda: left_s() * 0.6, plain
         )
-        top = [item["column"] for item in found["importance"]["columns"][:TOP_COLUMNS]]
+        short = {c.name for c in material.schema.inputs if c.kind in ("number", "category")}  # whole texts are rows
+        ordered = [item["column"] for item in found["importance"]["columns"] if item["column"] in short]
         answer_names = list(states[0]["levels"]) if task.classification else list(names)
-        found["partial_dependence"] = partial_dependence(asked.predict, values, top, answer_names, seed, left_s)
+        found["partial_dependence"] = partial_dependence(
+            asked.predict, values, ordered[:TOP_COLUMNS], answer_names, seed, left_s
+        )
     return found
 
 
@@ -83,7 +88,7 @@ def _show(errors: list[dict[str, Any]], material: Material, test: np.ndarray) ->
             elif kinds[name] == "series":
                 item.setdefault("trace", _trace(value))
             elif len(item["values"]) < SHOWN_COLUMNS:
-                item["values"][name] = _text(value)
+                item["values"][name] = _moment(value) if kinds[name] == "time" else _text(value)
 
 
 def _saliency(
@@ -176,6 +181,10 @@ def _trace(samples: np.ndarray) -> list[float | None]:
     """At most so many samples, evenly spread."""
     kept = samples[:: max(1, -(-len(samples) // STEPS))]
     return [float(f"{value:.4g}") if np.isfinite(value) else None for value in kept]
+
+
+def _moment(seconds: float) -> str:
+    return (EPOCH + timedelta(seconds=float(seconds))).isoformat(sep=" ", timespec="seconds")
 
 
 def _text(value: Any) -> str:
