@@ -40,6 +40,9 @@ def real_tables(folder: Path | None, foreign: bool = False) -> dict[str, tuple[p
     if folder is None:
         return found
     for name, (file, delimiter, who) in WHO.items():
+        if not (folder / file).exists():
+            print(f"absent   {file}", flush=True)
+            continue
         table = _read(folder / file, name, delimiter)
         if who is not None and foreign:
             table = table.rename_columns(["x7" if column == who else column for column in table.column_names])
