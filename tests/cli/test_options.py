@@ -73,7 +73,20 @@ def test_what_lies_beside_the_data_is_overruled_by_what_is_said(tmp_path: Path) 
     assert merged({"kinds": {"a": "category"}}, of_data) == {"kinds": {"a": "category", "b": "text"}, "missing": ["?"]}
 
 
-@pytest.mark.parametrize("text", ["[1, 2]", "a: [", "train: 7", "!!python/object/apply:os.system ['true']"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[1, 2]",
+        "a: [",
+        "train: 7",
+        "!!python/object/apply:os.system ['true']",
+        "rate_hz: 2020-13-45",
+        "rate_hz: " + "1" * 5000,
+        "kinds: " + "[" * 5000,
+        "missing: &a ['?']\nkinds: *a",
+        "".join(f"a{level}: &a{level} {{<<: [{f'*a{level - 1}, ' * 9}]}}\n" for level in range(1, 12)),
+    ],
+)
 def test_what_is_no_spec_is_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / "salus.yaml").write_text(text)
     with pytest.raises(SalusError) as caught:

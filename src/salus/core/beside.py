@@ -25,8 +25,12 @@ def beside(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     if file.stat().st_size > MAX_BYTES:
         raise SalusError("bad_spec", where=NAME, expected=f"at most {MAX_BYTES} bytes", found=file.stat().st_size)
     try:
-        found = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        text = file.read_text(encoding="utf-8")
+        for token in yaml.scan(text):
+            if isinstance(token, yaml.AliasToken):  # a few of them can stand for more than memory holds
+                raise SalusError("bad_spec", where=NAME, expected="no aliases", found=f"*{token.value}"[:40])
+        found = yaml.safe_load(text)
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # dates that there are not are no YAMLError
         raise SalusError("bad_spec", where=NAME, expected="YAML", found=str(error).split("\n")[0][:120]) from None
     if not isinstance(found, dict):
         raise SalusError("bad_spec", where=NAME, expected="names and values", found=type(found).__name__)
