@@ -208,6 +208,12 @@ def test_bad_json_lines_are_named(tmp_path: Path, line: str, code: str) -> None:
     assert code != "format_malformed" or "line 2" in error.detail()
 
 
+def test_integers_that_no_float_holds_are_infinite(tmp_path: Path) -> None:
+    huge = "1" + "0" * 400
+    found = read(tmp_path, f'{{"a": {huge}, "b": [1, -{huge}]}}\n', "t.jsonl")
+    assert found.table.to_pylist() == [{"a": float("inf"), "b": [1.0, float("-inf")]}]
+
+
 def test_json_lines_without_a_row(tmp_path: Path) -> None:
     assert refused(tmp_path, "\n\n", "t.jsonl").code == "no_rows"
     assert refused(tmp_path, '{"a": 1}\n{"a": [1]}\n', "t.jsonl").code == "format_malformed"
@@ -285,6 +291,7 @@ def test_sparse_arff_is_filled(tmp_path: Path) -> None:
         ("1,a,'open", "format_malformed"),
         ("{7 1}", "format_malformed"),
         ("{0 1", "format_malformed"),
+        ("{" + "1" * 5000 + " 2}", "format_malformed"),
         ("", "no_rows"),
     ],
 )
@@ -295,7 +302,17 @@ def test_bad_arff_is_named(tmp_path: Path, rows: str, code: str) -> None:
     assert code == "no_rows" or "line 6" in error.detail()
 
 
-@pytest.mark.parametrize("head", ["", "@relation r\n@data\n1\n", "@attribute a relational\n", "@attribute a\n@data\n"])
+@pytest.mark.parametrize(
+    "head",
+    [
+        "",
+        "@relation r\n@data\n1\n",
+        "@attribute a relational\n",
+        "@attribute a\n@data\n",
+        "@attribute " + "{" * 900_000,  # half an hour, were every brace tried with all behind it
+        "@attribute a" + "{" * 900_000,
+    ],
+)
 def test_arff_without_attributes_is_none(tmp_path: Path, head: str) -> None:
     assert refused(tmp_path, head, "t.arff").code == "format_malformed"
 

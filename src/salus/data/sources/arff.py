@@ -20,10 +20,12 @@ from salus.data.sources.rows import in_parts
 from salus.data.sources.stream import TextFile, line_where
 
 SUFFIXES = (".arff",)
-ATTRIBUTE = re.compile(r"""@attribute\s+(?:'((?:[^'\\]|\\.)*)'|"((?:[^"\\]|\\.)*)"|(\S+?))\s*(\{.*\}|\s\S.*)""", re.I)
+ATTRIBUTE = re.compile(
+    r"""@attribute\s+(?:'((?:[^'\\]|\\.)*)'|"((?:[^"\\]|\\.)*)"|([^\s{]+))\s*(\{.*\}|\s\S.*)""", re.I
+)
 QUOTED = r"""(?:'((?:[^'\\]|\\.)*)'|"((?:[^"\\]|\\.)*)"|"""
 VALUE = re.compile(rf"\s*{QUOTED}([^'\",][^,]*|))\s*(,|$)")
-ENTRY = re.compile(rf"\s*(\d+)\s+{QUOTED}([^'\",\s][^,]*))\s*(?:,|$)")
+ENTRY = re.compile(rf"\s*(\d{{1,9}})\s+{QUOTED}([^'\",\s][^,]*))\s*(?:,|$)")
 NUMBERS = ("numeric", "real", "integer")
 
 

@@ -117,11 +117,19 @@ def _maker(kind: pa.DataType, missing: tuple[str, ...]) -> Callable[[Any], Any]:
         if isinstance(value, list):
             if pa.types.is_large_string(kind):
                 return "\n".join(value)
-            return [math.nan if one is None else float(one) for one in value]
+            return [math.nan if one is None else _number(one) for one in value]
         if pa.types.is_floating(kind):
-            return float(value)
+            return _number(value)
         if pa.types.is_string(kind) and not isinstance(value, str):
             return str(value).lower() if isinstance(value, bool) else str(value)
         return value
 
     return make
+
+
+def _number(value: float) -> float:
+    """An integer that no float can hold is infinite, as 1e400 is."""
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf if value > 0 else -math.inf
