@@ -156,6 +156,12 @@ def test_a_file_that_would_execute_something_is_refused(evil: object, capsys: py
 WHOLE = old_file(content())
 
 
+def test_a_tensor_that_makes_much_of_little_is_refused() -> None:
+    with pytest.raises(SalusError) as caught:
+        read_old_weights(old_file(OrderedDict(a=torch.ones(1).expand(2**40))), "here")
+    assert caught.value.code == "weights_bad"
+
+
 @settings(max_examples=150, deadline=None)
 @given(st.data())
 def test_a_damaged_file_is_read_or_refused(data: st.DataObject) -> None:

@@ -6,6 +6,8 @@ then the last blocks with it. Knows where weights lie; nothing is downloaded. Th
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import importlib.metadata
 import os
 import time
@@ -195,7 +197,11 @@ def _packaged() -> bytes:
         files = []
     for file in files:
         if file.name.startswith(NAME) and file.name.endswith(".pth"):
-            return file.read_binary()
+            content = file.read_binary()
+            digest = base64.urlsafe_b64encode(hashlib.sha256(content).digest()).rstrip(b"=").decode()
+            if file.hash is None or (file.hash.mode, file.hash.value) != ("sha256", digest):
+                raise SalusError("weights_bad", where=WHERE, expected=NAME, found="other bytes than were installed")
+            return content
     raise SalusError("weights_missing", where=WHERE, expected=PACKAGE, found="no such package")
 
 

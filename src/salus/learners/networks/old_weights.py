@@ -7,6 +7,7 @@ one of an ordered dictionary and the one of a tensor made of a storage. Anything
 
 from __future__ import annotations
 
+import math
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -93,7 +94,8 @@ def _tensors(data: bytes) -> dict[str, np.ndarray]:
 def _view(part: Described, storages: dict[str, np.ndarray]) -> np.ndarray:
     storage = storages[part.stored.key]
     last = part.offset + sum((size - 1) * stride for size, stride in zip(part.shape, part.strides, strict=True))
-    if min((*part.shape, *part.strides, part.offset, 1)) < 0 or last >= max(1, len(storage)):
+    outside = min((*part.shape, *part.strides, part.offset, 1)) < 0 or last >= max(1, len(storage))
+    if outside or math.prod(part.shape) > len(storage):  # steps of 0 would make much of little
         raise _Refused("a tensor beyond its storage")
     steps = [stride * storage.itemsize for stride in part.strides]
     return np.lib.stride_tricks.as_strided(storage[part.offset :], part.shape, steps, writeable=False).copy()
