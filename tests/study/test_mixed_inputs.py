@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import csv
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import salus
+from salus.actions.models import SHOWS_ROWS
 from salus.core.errors import SalusError
+from salus.core.specs import TrainSpec
+from salus.data.kinds.base import Values
+from salus.study.look import Asked, look
+from salus.study.prepare import prepare
 
 
 def samples(path: Path) -> Path:
@@ -27,6 +33,21 @@ def samples(path: Path) -> Path:
                 row = [f"s{session}", step / 50, round(value, 4), day, note, 60 + session % 7, ("slow", "fast")[fast]]
                 writer.writerow(row)
     return path
+
+
+def test_what_is_shown_of_columns_holds_no_whole_text(tmp_path: Path) -> None:
+    version = salus.read(samples(tmp_path / "long.csv"), recording={"id": "session", "time": "seconds"}, window_s=1.0)
+    material = prepare(version, TrainSpec(target=("move",)))
+
+    def predict(values: dict[str, Values]) -> np.ndarray:
+        return np.tile([0.25, 0.75], (len(values["note"]), 1))
+
+    test = material.splits.test
+    found = look(Asked(test, predict), material, np.tile([0.25, 0.75], (len(test), 1)), ["move"], 0, 5.0)
+    assert {item["column"] for item in found["importance"]["columns"]} == {"day", "note", "weight"}
+    assert [item["column"] for item in found["partial_dependence"]] == ["weight"]
+    told = {name: part for name, part in found.items() if name not in SHOWS_ROWS}
+    assert "went on for a while" in json.dumps(found) and "went on for a while" not in json.dumps(told)
 
 
 def test_a_long_file_with_times_and_texts_is_learned_and_answered(tmp_path: Path) -> None:
