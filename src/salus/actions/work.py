@@ -238,11 +238,14 @@ def _input(connection: Connection, records: Records, job: dict[str, Any]) -> dic
 
 
 def _before(connection: Connection, records: Records, run: dict[str, Any]) -> dict[str, Any] | None:
-    """The newest version of the model that the run makes another version of, to be compared with."""
+    """The newest version of the model that the run makes another version of, to be compared with; none when its files are gone."""
     name = run["spec"]["model"]
     versions = models.versions(connection, run["project"], name)
     if not versions:
         return None
     newest = max(versions, key=lambda version: int(version["number"]))
-    files = {file: str(records.blobs.open(digest)) for file, digest in newest["tree"].items()}
+    try:
+        files = {file: str(records.blobs.open(digest)) for file, digest in newest["tree"].items()}
+    except SalusError:
+        return None
     return {"name": f"{name}@{newest['number']}", "files": files}
