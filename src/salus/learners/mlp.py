@@ -37,6 +37,7 @@ from salus.training.optimisers import Average, make_optimiser
 CHECK_STEPS = 250  # at most so many between looks at rows held out
 FEWEST_CHECK_STEPS = 10
 WARM_UP_STEPS = 50
+FEWEST_STEPS, MOST_STEPS = 100, 1500  # of a course, and of one in which small data are seen often
 MEASURED_ROWS, MEASURED_STEPS = 4000, 30
 SMALLEST_SHARE = 1e-6
 PIECE_ROWS = 4096
@@ -176,8 +177,10 @@ class Mlp(Learner):
         started = time.monotonic()
         cls(measured).fit(small, Context())
         step_s = max(time.monotonic() - started, 1e-3) / MEASURED_STEPS
-        epoch_s = step_s * Batches(rows, config.batch_rows, prepared.seed).steps_per_epoch
-        epochs = max(1.0, min(config.epochs, 0.8 * budget_s / epoch_s))
+        epoch = Batches(rows, config.batch_rows, prepared.seed).steps_per_epoch
+        epoch_s = step_s * epoch
+        # A handful of steps would learn nothing: rather a little late than useless.
+        epochs = max(FEWEST_STEPS / epoch, min(max(config.epochs, MOST_STEPS / epoch), 0.8 * budget_s / epoch_s))
         config = derived(config, options, {"epochs": round(epochs, 2)})
         return Proposal(
             config=config.model_dump(mode="json"),
@@ -260,7 +263,7 @@ class Mlp(Learner):
             optimiser=make_optimiser("adam", network, config.weight_decay),
             batch=batch,
             loss=loss,
-            rate=lambda step: config.learning_rate * min(1.0, (step + 1) / WARM_UP_STEPS),
+            rate=lambda step: config.learning_rate * min(1.0, (step + 1) / min(WARM_UP_STEPS, 1 + steps // 10)),
             steps=steps,
             average=average,
             watch=watch,
