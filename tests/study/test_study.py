@@ -122,6 +122,9 @@ def test_equal_plans_give_equal_models_also_when_interrupted(tmp_path: Path) -> 
     other.remember("plan", plan)
     second = run_study(version, spec, other, tmp_path / "second")
     assert first.manifest.model_hash == second.manifest.model_hash
+    with pytest.raises(SalusError) as caught:
+        run_study(version, spec.model_copy(update={"target": ("risk",), "ignore": ()}), resumed, tmp_path / "third")
+    assert caught.value.code == "another_study"
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,9 @@ from pathlib import Path
 from salus.bundle.read import Bundle
 from salus.bundle.sign import Signer
 from salus.core.context import Context
+from salus.core.errors import SalusError
 from salus.core.specs import TrainSpec
+from salus.core.wire import canonical, digest
 from salus.data.version import DataVersion
 from salus.recipes import recipe_named
 from salus.study.before import Before
@@ -39,12 +41,14 @@ def run_study(
 
     version: the data. before: the model version that this one may replace. context: is told what happens; with a folder the
     study goes on where a killed one stopped.
-    Raises SalusError for what the data or the spec cannot give; `stopped` when asked to.
+    Raises SalusError for what the data or the spec cannot give; `another_study` when the folder is one of other data or another
+    spec; `stopped` when asked to.
     """
     with tempfile.TemporaryDirectory(prefix="salus-study-") as scratch:
         folder = context.folder or Path(scratch)
         threads = spec.threads or os.cpu_count() or 1
         spec = _with_recipe(spec)
+        _check_same(version, spec, context)
         material = prepare(version, spec)
         context.event("prepared", task=material.task.name, split=material.splits.how, findings=len(material.findings))
         rounds = rounds_of(material, spec, threads)
@@ -58,6 +62,15 @@ def run_study(
         report = measure_bundle(draft(package, Path(scratch) / "draft"), package, judged, before, context)
         context.event("packaging", headline=report["headline"], gate=report["gate"])
         return publish(package, report, output, signer, context)
+
+
+def _check_same(version: DataVersion, spec: TrainSpec, context: Context) -> None:
+    """What the folder remembers is of this study, or it is empty: records of other data would be taken for this one's."""
+    study = digest(canonical({"data": version.hash, "spec": spec.model_dump(mode="json")}))
+    kept = context.recall("study")
+    if kept is not None and kept != study:
+        raise SalusError("another_study", where=str(context.folder))
+    context.remember("study", study)
 
 
 def _with_recipe(spec: TrainSpec) -> TrainSpec:

@@ -3,6 +3,13 @@
 from salus.core.language.message import Message
 
 MESSAGES = {
+    "another_study": Message(
+        409,
+        "{where}: expected the checkpoints of this study; found those of other data or of another spec.",
+        "{where}：应为本次训练的检查点；实际属于其他数据或其他设置。",
+        "Name another folder, or say the same data and options again.",
+        "请指定另一个文件夹，或使用相同的数据和选项。",
+    ),
     "group_used": Message(
         200,
         "The column '{where}' says whose row it is ({found} different; {expected}), so its rows are kept on one side.",
