@@ -69,6 +69,31 @@ def test_missing_samples_become_missing_values() -> None:
     assert findings["recording_gaps"].count == 2 and findings["recording_gaps"].rows == (3, 17)
 
 
+def test_gaps_that_are_larger_than_what_lies_between_them_do_not_fill_the_memory() -> None:
+    """A sensor that wakes for a second every few hours: 60 recordings, each of 20 bursts of 12 samples 20,000 samples apart."""
+    burst = [20_000.0 * place + step for place in range(20) for step in range(12)]
+    rows = {
+        "session": [number for number in range(60) for _ in burst],
+        "t": burst * 60,
+        "ax": [float(step) for step in range(len(burst) * 60)],
+    }
+    read = Read.of(pa.table(rows), {}, {})
+    made, _, findings = to_recordings(read, DataSpec(recording=Recording(id="session", time="t")), lambda rows: None)
+    tables = list(made.parts())
+    assert sum(map(len, tables)) == 60 and len(tables) > 2
+    filled = tables[1]["ax"][0].values.to_numpy()
+    assert len(filled) == 19 * 10_000 + 20 * 12 and np.isfinite(filled).sum() == len(burst)
+    assert [found.code for found in findings if found.code == "recording_gaps"]
+
+
+def test_a_recording_that_is_too_long_with_its_gaps_is_named() -> None:
+    burst = [20_000.0 * place + step for place in range(600) for step in range(12)]
+    rows = {"session": ["s"] * len(burst), "t": burst, "ax": [float(step) for step in range(len(burst))]}
+    with pytest.raises(SalusError) as caught:
+        put_together(rows)
+    assert caught.value.code == "series_too_long" and "'s'" in caught.value.detail()
+
+
 def test_clocks_that_jump_or_stand_are_counted_and_nothing_is_sorted() -> None:
     rows = samples([30, 30])
     rows["t"][10] = 0.0

@@ -27,6 +27,7 @@ from salus.data.sources.base import Read
 GAP_INTERVALS = 1.5  # from one sample to the next; more is a gap
 UNEVEN_SHARE = 0.1  # of intervals that are no gap but another rhythm
 MAX_FILLED = 10_000  # samples of one gap; a longer one is cut to this
+PIECE_SAMPLES = 2**22  # of recordings that are filled at once
 MAX_SCATTERED_BYTES = 512 * 2**20  # of a table whose recordings are sorted in memory
 THOUSANDS = (1e3, 1e6, 1e9)  # milliseconds, microseconds, nanoseconds a second
 NEAR = 0.2
@@ -49,7 +50,7 @@ def to_recordings(read: Read, spec: DataSpec, tick: Callable[[int], None]) -> tu
 
     def parts() -> Iterator[pa.Table]:
         for whole in _whole(read.parts(), survey.recording.id):
-            yield _rows(whole, layout)
+            yield from _rows(whole, layout)
 
     kept = [*layout.plain, *layout.channels]
     kinds = {name: kind for name, kind in spec.kinds.items() if name in layout.plain}
@@ -316,8 +317,8 @@ def _together(read: Read, id_column: str) -> Read:
     return Read.of(table.take(pa.array(order)), read.facts, read.kinds)
 
 
-def _rows(whole: _Whole, layout: _Layout) -> pa.Table:
-    """One row a recording."""
+def _rows(whole: _Whole, layout: _Layout) -> Iterator[pa.Table]:
+    """One row a recording, in tables that fit into memory also where much is missing."""
     table, starts = whole.table, whole.starts
     places, ends = np.arange(table.num_rows), starts
     if layout.time is not None and layout.interval_s is not None:
@@ -325,15 +326,31 @@ def _rows(whole: _Whole, layout: _Layout) -> pa.Table:
         missing = _missing_samples(steps_s, whole.inside, layout.interval_s)
         moved = np.concatenate([[0], np.cumsum(missing)])
         places, ends = places + moved, np.append(places + moved, table.num_rows + moved[-1])[starts]
-    columns: dict[str, Any] = {name: table.column(name).take(pa.array(starts[:-1])) for name in layout.plain}
-    offsets = pa.array(ends.astype(np.int64))
-    for name in layout.channels:
-        values = np.full(int(ends[-1]), np.nan, dtype=np.float32)
-        with np.errstate(over="ignore"):
-            values[places] = as_numbers(table.column(name)).to_numpy(zero_copy_only=False).astype(np.float32)
-        values[~np.isfinite(values)] = np.nan
-        columns[name] = pa.LargeListArray.from_arrays(offsets, pa.array(values, from_pandas=False))
-    return pa.table(columns)
+    longest = int(np.diff(ends).argmax())
+    if ends[longest + 1] - ends[longest] > MAX_STEPS:
+        where, found = f"recording '{whole.ids[longest]}', with its gaps", int(ends[longest + 1] - ends[longest])
+        raise SalusError("series_too_long", where=where, expected=MAX_STEPS, found=found)
+    for first, last in _pieces(ends):
+        rows = slice(int(starts[first]), int(starts[last]))
+        columns: dict[str, Any] = {name: table.column(name).take(pa.array(starts[first:last])) for name in layout.plain}
+        offsets = pa.array((ends[first : last + 1] - ends[first]).astype(np.int64))
+        for name in layout.channels:
+            values = np.full(int(ends[last] - ends[first]), np.nan, dtype=np.float32)
+            given = as_numbers(table.column(name)[rows]).to_numpy(zero_copy_only=False)
+            with np.errstate(over="ignore"):
+                values[places[rows] - ends[first]] = given.astype(np.float32)
+            values[~np.isfinite(values)] = np.nan
+            columns[name] = pa.LargeListArray.from_arrays(offsets, pa.array(values, from_pandas=False))
+        yield pa.table(columns)
+
+
+def _pieces(ends: np.ndarray) -> Iterator[tuple[int, int]]:
+    """(first, behind the last) of recordings that have some millions of samples together, or one that has more."""
+    first = 0
+    while first < len(ends) - 1:
+        last = max(first + 1, int(np.searchsorted(ends, ends[first] + PIECE_SAMPLES, side="right")) - 1)
+        yield first, last
+        first = last
 
 
 def _missing_samples(steps_s: np.ndarray, inside: np.ndarray, interval_s: float) -> np.ndarray:
