@@ -36,12 +36,14 @@ class TestFast(LearnerContract):
         return prepared(classification)
 
 
-class TestRecipe(LearnerContract):
-    learner = Cnn
-    options = RECIPE
-
-    def problem(self, classification: bool) -> Prepared:
-        return prepared(classification)
+def test_the_recipe_learns_and_its_graph_says_the_same(tmp_path: Path) -> None:
+    problem = prepared()
+    fitted = Cnn(CnnConfig(**RECIPE)).fit(problem, Context())
+    fitted.export(tmp_path / "graph.onnx")
+    feeds = problem.validation.feeds
+    scores = answers_of((tmp_path / "graph.onnx").read_bytes(), feeds)["scores"]
+    assert np.allclose(scores, fitted.raw(feeds), atol=1e-4)
+    assert np.mean(scores.argmax(axis=1) == problem.validation.target) > 0.5
 
 
 @pytest.mark.parametrize(("height", "width", "channels"), [(8, 8, 1), (5, 30, 3), (1, 1, 1), (150, 50, 1), (300, 1, 1)])
@@ -210,6 +212,6 @@ def test_a_network_without_such_a_view_has_none() -> None:
 
 def test_mixing_and_blanking_still_learn() -> None:
     problem = prepared(rows=240)
-    for changes in ({"mixup": 0.2}, {"cutout": 0.3}, {"clip_norm": 1.0, "schedule": "cosine"}):
+    for changes in ({"mixup": 0.2, "clip_norm": 1.0}, {"cutout": 0.3, "schedule": "cosine"}):
         raw = Cnn(CnnConfig(**QUICK | changes)).fit(problem, Context()).raw(problem.validation.feeds)
         assert np.mean(raw.argmax(axis=1) == problem.validation.target) > 0.6
