@@ -23,6 +23,8 @@ from salus.data.version import DataVersion
 
 MAX_ROWS = 200_000  # the first ones are looked at
 ROWS_OF_A_CANDIDATE = 20_000  # whole groups of them
+LEAST_ROWS = 2000  # of a candidate among many
+WORK = 30_000_000  # rows of candidates held against columns: some seconds
 MAX_COLUMNS = 400  # as candidates
 MAX_COMPARED = 30  # columns that a candidate is held against
 FEWEST = 3  # people
@@ -147,12 +149,13 @@ def _renames(values: Values, targets: list[Values]) -> bool:
 
 def _by_values(columns: list[Values]) -> GroupGuess | None:
     """The best of the columns whose rows are alike. Of equals the coarser: a person, not a session of the person."""
+    candidates = [values for values in columns if _is_candidate(values)]
+    rows = int(np.clip(WORK // max(1, len(candidates) * MAX_COMPARED), LEAST_ROWS, ROWS_OF_A_CANDIDATE))
     found = []
-    for values in columns:
-        if _is_candidate(values):
-            guess = _judged(values, [other for other in columns if other is not values])
-            if guess is not None:
-                found.append(guess)
+    for values in candidates:
+        guess = _judged(values, [other for other in columns if other is not values], rows)
+        if guess is not None:
+            found.append(guess)
     return max(found, key=lambda guess: (guess.confidence, -guess.distinct), default=None)
 
 
@@ -178,8 +181,8 @@ def _looks_dated(values: Values) -> bool:
     return dated > 0.9 * len(some)
 
 
-def _judged(values: Values, others: list[Values]) -> GroupGuess | None:
-    rows = _rows_of_whole_groups(values.codes)
+def _judged(values: Values, others: list[Values], most_rows: int) -> GroupGuess | None:
+    rows = _rows_of_whole_groups(values.codes, most_rows)
     codes = np.unique(values.codes[rows], return_inverse=True)[1]
     compared = [other for other in others if _tells(other, rows)][:MAX_COMPARED]
     if not compared:
@@ -206,12 +209,12 @@ def _judged(values: Values, others: list[Values]) -> GroupGuess | None:
     return None
 
 
-def _rows_of_whole_groups(codes: np.ndarray) -> np.ndarray:
-    """Rows of groups that repeat, whole groups of them, in their order."""
+def _rows_of_whole_groups(codes: np.ndarray, most: int) -> np.ndarray:
+    """About `most` rows of groups that repeat, whole groups of them, in their order."""
     counts = np.bincount(codes[codes >= 0])
     drawn = np.random.default_rng(0).permutation(len(counts))
     drawn = drawn[counts[drawn] >= 2]
-    taken = drawn[: max(1, int(np.searchsorted(np.cumsum(counts[drawn]), ROWS_OF_A_CANDIDATE)) + 1)]
+    taken = drawn[: max(1, int(np.searchsorted(np.cumsum(counts[drawn]), most)) + 1)]
     return np.flatnonzero(np.isin(codes, taken) & (codes >= 0))
 
 
