@@ -8,6 +8,7 @@ import pytest
 
 from salus.core.catalogue import check_train_spec
 from salus.core.errors import SalusError
+from salus.core.explain import explain
 from salus.core.gate import check_policy, gate
 from salus.core.specs import TrainSpec
 
@@ -134,3 +135,13 @@ def test_a_policy_is_checked_when_it_is_asked_for(policy: dict[str, Any], field:
     assert caught.value.code == "bad_spec" and f"'{field}'" in str(caught.value.parameters["where"])
     with pytest.raises(SalusError):
         check_train_spec(TrainSpec(target=("y",), policy=policy))
+
+
+@pytest.mark.parametrize(
+    ("language", "passes", "refuses"), [("en", "let it pass", "refused"), ("zh", "已通过", "未通过")]
+)
+def test_the_explanation_says_the_verdict_and_its_reasons(language: str, passes: str, refuses: str) -> None:
+    good, bad = report(0.6, 0.7, 0.8), report(0.3, 0.4, 0.5)
+    assert passes in explain(good | {"gate": gate(good)}, language)[-1]
+    said = explain(bad | {"gate": gate(bad)}, language)
+    assert refuses in said[-2] and "0.3" in said[-1]

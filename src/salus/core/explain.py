@@ -1,4 +1,4 @@
-"""Why a model is as it is, in plain words: what was tried, what won and why, and what more time or data would bring.
+"""Why a model is as it is, in plain words: what was tried, what won and why, what more time or data would bring, and the gate's verdict.
 
 A pure function of a report's facts, in both languages; the command line, the report page and notebooks say the same.
 """
@@ -16,7 +16,7 @@ FLAT_ERRORS = 1.0  # a learning curve that falls by less than this many standard
 
 def explain(report: Report, language: str = "en") -> list[str]:
     """One sentence a line."""
-    return [fact.detail(language) for fact in _facts(report)]
+    return [fact.detail(language) for fact in (*_facts(report), *_gate(report.get("gate")))]
 
 
 def _facts(report: Report) -> Iterator[SalusError]:
@@ -41,7 +41,9 @@ def _winner(choice: Mapping[str, Any]) -> Iterator[SalusError]:
     yield SalusError("explain_single", where=single["learner"], found=f"{single['loss']:.4g}")
     if second:
         code = "explain_clear" if second["gain"] > 2 * second["error"] else "explain_close"
-        yield SalusError(code, where=second["learner"], found=f"{second['gain']:.3g}", expected=f"{second['error']:.2g}")
+        yield SalusError(
+            code, where=second["learner"], found=f"{second['gain']:.3g}", expected=f"{second['error']:.2g}"
+        )
     if choice["members"]:
         members = ", ".join(f"{member['learner']} {member['weight']:.0%}" for member in choice["members"])
         yield SalusError(
@@ -65,6 +67,13 @@ def _contrast(report: Report) -> Iterator[SalusError]:
             expected=f"{contrast['value']:.3f}",
             found=f"{honest:.3f}",
         )
+
+
+def _gate(verdict: Mapping[str, Any] | None) -> Iterator[SalusError]:
+    """Whether the gate lets the model answer, then its reasons."""
+    if verdict:
+        yield SalusError("explain_gate_passed" if verdict["passed"] else "explain_gate_refused")
+        yield from (SalusError.from_json(reason) for reason in verdict["codes"])
 
 
 def _more_data(curve: list[Mapping[str, Any]]) -> Iterator[SalusError]:

@@ -65,6 +65,8 @@ MESSAGES = {
         "A larger budget would bring little: the last trials no longer helped.",
         "更大的预算帮助不大：最后几次尝试已不再改进。",
     ),
+    "explain_gate_passed": _said("The gate let it pass.", "它已通过准入。"),
+    "explain_gate_refused": _said("The gate refused it:", "准入未通过："),
     "too_slow": Message(
         422,
         "{where}: expected one row within {expected} ms; the fastest model needs {found} ms.",
