@@ -185,6 +185,17 @@ def test_archives_in_archives_are_refused(tmp_path: Path, method: int) -> None:
     assert refused(tarred(tmp_path / "d.tgz", {"rows.csv": inner})).code == "archive_nested"
 
 
+@pytest.mark.parametrize("packing", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_a_damaged_member_is_an_error_of_ours(tmp_path: Path, packing: int) -> None:
+    rows = b"a,b\n" + b"".join(b"%d,%d\n" % (row, row * 7) for row in range(500))
+    made = zipped(tmp_path / "d.zip", {"rows.csv": rows}, packing)
+    assert read(made).table.num_rows == 500
+    content = bytearray(made.read_bytes())
+    content[60:64] = b"oops"
+    made.write_bytes(content)
+    assert refused(made).code == "archive_malformed"
+
+
 def test_bombs_are_refused_soon(tmp_path: Path, own_temporary_folder: Path) -> None:
     content = bytes(2**20 * 80)
     for made in (zipped(tmp_path / "d.zip", {"rows.csv": content}), tarred(tmp_path / "d.tgz", {"rows.csv": content})):

@@ -7,6 +7,7 @@ the archive, entries that share bytes and names that differ in case only are ref
 from __future__ import annotations
 
 import gzip
+import lzma
 import os
 import shutil
 import stat
@@ -36,6 +37,7 @@ BROKEN = (  # what the standard library raises for bytes that are no archive, fo
     tarfile.TarError,
     gzip.BadGzipFile,
     zlib.error,
+    lzma.LZMAError,
     struct.error,
     EOFError,
     NotImplementedError,
@@ -80,6 +82,10 @@ def _unpack(archive: Path, folder: Path, wanted: Collection[str]) -> None:
     except SalusError:
         raise
     except BROKEN as error:
+        raise SalusError("archive_malformed", where=archive.name, found=str(error)[:120]) from None
+    except OSError as error:
+        if error.errno is not None:  # what the disk says has a number, what bzip2 says has none
+            raise
         raise SalusError("archive_malformed", where=archive.name, found=str(error)[:120]) from None
 
 
