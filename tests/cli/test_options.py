@@ -84,6 +84,8 @@ def test_what_lies_beside_the_data_is_overruled_by_what_is_said(tmp_path: Path) 
         "rate_hz: " + "1" * 5000,
         "kinds: " + "[" * 5000,
         "missing: &a ['?']\nkinds: *a",
+        "join: [{path: /etc/passwd, on: who}]",
+        "join: [{path: in/../../other.csv, on: who}]",
         "".join(f"a{level}: &a{level} {{<<: [{f'*a{level - 1}, ' * 9}]}}\n" for level in range(1, 12)),
     ],
 )

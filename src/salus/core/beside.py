@@ -37,7 +37,16 @@ def beside(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     train = found.pop("train", None) or {}
     if not isinstance(train, dict):
         raise SalusError("bad_spec", where=f"{NAME}, train", expected="names and values", found=type(train).__name__)
+    _check_joins(found.get("join"))
     return found, train
+
+
+def _check_joins(joins: Any) -> None:
+    """Whoever wrote the file may not name others of this machine, which would be read or sent along."""
+    for join in joins if isinstance(joins, list) else ():
+        named = str(join.get("path", "")) if isinstance(join, dict) else ""
+        if named.startswith(("/", "~")) or "\\" in named or ":" in named or ".." in named.split("/"):
+            raise SalusError("bad_spec", where=f"{NAME}, join", expected="files beside the data", found=named[:80])
 
 
 def merged(said: dict[str, Any], beside_it: dict[str, Any]) -> dict[str, Any]:
