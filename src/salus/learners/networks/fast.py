@@ -64,7 +64,7 @@ class FastNetwork(MeanHead):
             self.patch *= 2
         self.padding = [0, -width_px % self.patch, 0, -height % self.patch]
         self.mean, self.deviation = mean, deviation
-        # Patches overlap by half: measured on CIFAR-10, 1.2 points of accuracy for a twentieth of the time.
+        # Patches overlap by half: more accurate than patches side by side for almost no time.
         kernel, margin = (3, 1) if self.patch == 1 else (2 * self.patch, self.patch // 2)
         self.stem = nn.Conv2d(channels, width, kernel, stride=self.patch, padding=margin)
         side = -(-min(height, width_px) // self.patch)
