@@ -20,7 +20,7 @@ from salus.core.nouns import Finding, Role
 from salus.core.specs import DataSpec
 from salus.data import add as adding
 from salus.data import row_groups
-from salus.data.row_groups import grouped, row_sizes
+from salus.data.row_groups import evened, grouped, row_sizes
 from salus.data.sketches import DistinctSample, LabelCounts, RowSample
 from salus.data.sources.base import Read
 from salus.data.version import DataVersion
@@ -93,7 +93,9 @@ def test_groups_follow_from_the_rows_alone(
         patch.setattr(row_groups, "GROUP_BYTES", most_bytes)
         groups = list(grouped(cut(table, borders)))
         assert [group.num_rows for group in groups] == [group.num_rows for group in grouped([table])]
-    assert pa.concat_tables(groups).equals(table)
+        pieces = list(evened(cut(table, borders)))
+    assert pa.concat_tables(groups).equals(table) and pa.concat_tables(pieces).equals(table)
+    assert all(piece.num_rows <= most_rows for piece in pieces)
     for group in groups:
         size = int(row_sizes(group).sum())
         assert group.num_rows <= most_rows and (size <= most_bytes or group.num_rows == 1)
