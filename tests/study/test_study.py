@@ -166,3 +166,20 @@ def test_a_budget_is_a_duration() -> None:
     with pytest.raises(SalusError) as caught:
         salus.fit("sklearn:iris", "target", budget="soon")
     assert caught.value.code == "bad_spec"
+
+
+@pytest.mark.parametrize(
+    ("target", "asked", "words"),
+    [
+        ("ill", {"threshold": {"positive": "sick", "sensitivity": 0.9}}, "ill, well; found sick"),
+        ("risk", {"threshold": {"positive": "ill", "sensitivity": 0.9}}, "found a target of numbers"),
+        ("risk", {"coverage": 0.9}, "found a target of numbers"),
+    ],
+)
+def test_a_decision_that_the_target_cannot_have_is_refused_before_learning(
+    tmp_path: Path, target: str, asked: dict[str, Any], words: str
+) -> None:
+    events: list[str] = []
+    with pytest.raises(SalusError) as caught:
+        salus.fit(table(tmp_path), target, budget="5s", listener=lambda name, _: events.append(name), **asked)
+    assert caught.value.code == "bad_spec" and words in caught.value.text() and not events

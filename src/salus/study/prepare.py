@@ -20,6 +20,7 @@ from salus.data.kinds.base import Values
 from salus.data.kinds.category import label_of
 from salus.data.split import Splits, side_of, split_rows
 from salus.data.version import DataVersion
+from salus.evaluation.decide import positive_code
 from salus.tasks.base import Task
 from salus.tasks.infer import infer_task
 
@@ -86,6 +87,7 @@ def prepare(version: DataVersion, spec: TrainSpec) -> Material:
     target = task.encode_target(
         target_values if len(target_values) > 1 else target_values[0], [c.state or {} for c in target_columns]
     )
+    _check_decisions(spec, target_columns)
     _refuse_blockers(tuple(findings_of_labels(schema, target)))
     groups = _codes(version, spec.group, labelled)
     given = _given(version, schema, labelled)
@@ -195,6 +197,16 @@ def _fit_target(column: Column, values: list[Any]) -> Column:
         deviation = float(np.std(np.asarray(values, dtype=np.float64))) or 1.0
         return column.model_copy(update={"state": {"deviation": deviation}})
     return column.model_copy(update={"state": {"levels": sorted(set(values))}})
+
+
+def _check_decisions(spec: TrainSpec, targets: tuple[Column, ...]) -> None:
+    """Refuses a threshold or a coverage that this target cannot have, before anything is learned."""
+    levels = (targets[0].state or {}).get("levels")
+    for field, asked in (("threshold", spec.threshold), ("coverage", spec.coverage)):
+        if asked is not None and levels is None:
+            raise SalusError("bad_spec", where=field, expected="a target of labels", found="a target of numbers")
+    if spec.threshold is not None and len(levels or ()) > 1:  # a single class has an error of its own
+        positive_code(spec.threshold, levels or ())
 
 
 def _codes(version: DataVersion, name: str | None, rows: np.ndarray) -> np.ndarray | None:
