@@ -39,6 +39,7 @@ FEWEST_CHECK_STEPS = 10
 WARM_UP_STEPS = 50
 FEWEST_STEPS, MOST_STEPS = 100, 1500  # of a course, and of one in which small data are seen often
 MEASURED_ROWS, MEASURED_STEPS = 4000, 30
+THREADED_PRODUCTS = 50_000_000  # weights times rows of a step
 SMALLEST_SHARE = 1e-6
 PIECE_ROWS = 4096
 
@@ -202,8 +203,10 @@ class Mlp(Learner):
             checked = tabled(front, prepared.validation)
             sides.append((inputs.of(checked.feeds), checked.target))
         tensors = [_tensors(x_BF, target, means, deviations, prepared) for x_BF, target in sides]
-        with threads(prepared.threads):
-            course = self._course(inputs, tensors, prepared)
+        course = self._course(inputs, tensors, prepared)
+        weights = sum(parameter.numel() for parameter in course.network.parameters())
+        # Threads of small steps wait for each other longer than they work.
+        with threads(prepared.threads if weights * config.batch_rows > THREADED_PRODUCTS else 1):
             progress = learn(course, context, "learning networks")
         network, epoch = course.network, Batches(len(part), config.batch_rows, prepared.seed).steps_per_epoch
         assert isinstance(network, TableNetwork)
