@@ -1,7 +1,7 @@
 """Whether the same plan gives the same model: twice undisturbed, and killed (SIGKILL) at random moments and resumed, 20 times in all.
 
-Each case is one study: a table with the whole portfolio, and pictures with a network. The plan of the first fit is put into the folders of
-all others, since a new one would follow the clock. A fit that was killed goes on in its folder; when it ends, its `model_hash` is compared
+Each case is one study: a table with the whole portfolio, and pictures with a network. Both plans of the first fit are put into the
+folders of all others, since new ones would follow the clock. A fit that was killed goes on in its folder; when it ends, its `model_hash` is compared
 and the next one begins in an empty folder, until so many kills have happened. Needs no data beside what scikit-learn brings.
 """
 
@@ -21,6 +21,7 @@ from pathlib import Path
 from figures import Figure, write_figures
 
 SEED = 2026
+PLANS = ("plan.json", "further.json")  # both follow the clock: the second is made when the first fits are done
 CASES = {
     "table": {"data": "sklearn:breast_cancer", "target": "target", "learner": "auto"},
     "pictures": {"data": "sklearn:digits", "target": "label", "learner": "cnn"},
@@ -61,12 +62,12 @@ def fit(case: str, budget_s: float, folder: Path) -> None:
 def figures_of(case: str, scratch: Path, budget_s: float, kills: int) -> list[Figure]:
     """Equal hashes as a share, with what was counted."""
     first = child(case, budget_s, scratch / "first", None)
-    plan = (scratch / "first" / "plan.json").read_bytes()
-    again = child(case, budget_s, folder_with(plan, scratch / "again"), None)
+    plans = {name: (scratch / "first" / name).read_bytes() for name in PLANS}
+    again = child(case, budget_s, folder_with(plans, scratch / "again"), None)
     generator = random.Random(SEED)
     killed, resumed, equal = 0, 0, 0
     while killed < kills:
-        folder = folder_with(plan, scratch / "killed")
+        folder = folder_with(plans, scratch / "killed")
         ended = Ended(None, 0.0)
         before = killed
         while ended.model_hash is None:
@@ -92,9 +93,10 @@ def figures_of(case: str, scratch: Path, budget_s: float, kills: int) -> list[Fi
     ]
 
 
-def folder_with(plan: bytes, folder: Path) -> Path:
+def folder_with(plans: dict[str, bytes], folder: Path) -> Path:
     folder.mkdir()
-    (folder / "plan.json").write_bytes(plan)
+    for name, content in plans.items():
+        (folder / name).write_bytes(content)
     return folder
 
 

@@ -116,10 +116,10 @@ def test_equal_plans_give_equal_models_also_when_interrupted(tmp_path: Path) -> 
         run_study(version, spec, Interrupted(tmp_path / "job"), tmp_path / "never")
     assert caught.value.code == "stopped" and not (tmp_path / "never").exists()
     resumed = Context(tmp_path / "job")
-    plan = resumed.recall("plan")
     first = run_study(version, spec, resumed, tmp_path / "first")
     other = Context(tmp_path / "other")
-    other.remember("plan", plan)
+    for name in ("plan", "further"):
+        other.remember(name, resumed.recall(name))
     second = run_study(version, spec, other, tmp_path / "second")
     assert first.manifest.model_hash == second.manifest.model_hash
     with pytest.raises(SalusError) as caught:

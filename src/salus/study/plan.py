@@ -87,9 +87,8 @@ def plan_further(
     lessons = plan["outer_folds"] + 1
     spent_s = sum(candidate.seconds for candidate in candidates)
     refit_s = max(candidate.seconds for candidate in candidates) / plan["inner_folds"] * 2 * lessons if cross else 0.0
-    left_s = (
-        FURTHER_SHARE * (plan["for_fits_s"] - context.elapsed_s() - plan["outer_folds"] * spent_s - refit_s) / lessons
-    )
+    elapsed_s = max(context.elapsed_s(), spent_s)  # after a kill the clock begins anew
+    left_s = FURTHER_SHARE * (plan["for_fits_s"] - elapsed_s - plan["outer_folds"] * spent_s - refit_s) / lessons
     slower = spent_s / max(1e-3, sum(fit["expected_s"] for fit in plan["fits"]) * plan["inner_folds"])
     further: list[dict[str, Any]] = []
     for entry in plan["left_out"]:
