@@ -10,7 +10,7 @@ from salus.core.catalogue import check_train_spec
 from salus.core.errors import SalusError
 from salus.core.explain import explain
 from salus.core.gate import check_policy, gate
-from salus.core.specs import TrainSpec
+from salus.core.specs import TrainSpec, checked
 
 
 def report(
@@ -145,3 +145,12 @@ def test_the_explanation_says_the_verdict_and_its_reasons(language: str, passes:
     assert passes in explain(good | {"gate": gate(good)}, language)[-1]
     said = explain(bad | {"gate": gate(bad)}, language)
     assert refuses in said[-2] and "0.3" in said[-1]
+
+
+def test_a_spec_error_tells_the_fields_or_the_range() -> None:
+    with pytest.raises(SalusError) as unknown:
+        checked(TrainSpec, {"target": "y", "lerner": "linear"}, "the options")
+    assert "learner" in unknown.value.text() and "found the field 'lerner'" in unknown.value.text()
+    with pytest.raises(SalusError) as small:
+        checked(TrainSpec, {"target": "y", "budget_s": 0}, "the options")
+    assert "expected greater than or equal to 1; found 0" in small.value.text()

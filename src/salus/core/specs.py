@@ -93,9 +93,11 @@ def checked(model: type[S], data: dict[str, Any], where: str) -> S:
     except ValidationError as error:
         first = error.errors()[0]
         field = ".".join(str(part) for part in first["loc"]) or where
-        raise SalusError(
-            "bad_spec", where=f"{where}, field '{field}'", expected=first["msg"], found=repr(first.get("input"))[:120]
-        ) from None
+        expected, found = first["msg"].removeprefix("Input should be "), repr(first.get("input"))
+        if first["type"] == "extra_forbidden":
+            known = ", ".join(model.model_fields) if len(first["loc"]) == 1 else "those of the documentation"
+            expected, found = f"one of the fields {known}", f"the field '{first['loc'][-1]}'"
+        raise SalusError("bad_spec", where=f"{where}, field '{field}'", expected=expected, found=found[:120]) from None
 
 
 def parse_duration_s(text: str) -> float:

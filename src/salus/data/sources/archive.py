@@ -45,6 +45,7 @@ BROKEN = (  # what the standard library raises for bytes that are no archive, fo
     ValueError,
     OverflowError,
 )
+MOST_SHOWN = 10  # names, where one that is asked for is missing
 OVERLOOKED = ("__MACOSX", ".DS_Store", "Thumbs.db")
 ARCHIVES = (b"PK\x03\x04", b"PK\x05\x06", b"Rar!", b"7z\xbc\xaf\x27\x1c", b"BZh", b"\xfd7zXZ\x00")
 END_OF_ZIP, END_OF_ZIP64, PLACE_OF_ZIP64 = b"PK\x05\x06", b"PK\x06\x06", b"PK\x06\x07"
@@ -64,19 +65,22 @@ class Unpacked:
         self.folder = temporary / "archive"
         self.folder.mkdir(mode=0o700)
         try:
-            _unpack(archive, self.folder, wanted)
+            self.names = _unpack(archive, self.folder, wanted)  # the first of all that are in it
         except BaseException:
             self._end()
             raise
 
 
-def _unpack(archive: Path, folder: Path, wanted: Collection[str]) -> None:
+def _unpack(archive: Path, folder: Path, wanted: Collection[str]) -> list[str]:
+    there: list[str] = []
     names, counted = _Names(archive), _Counted(archive, folder)
     entries = _zip_entries if archive.name.lower().endswith(".zip") else _tar_entries
     try:
         for name, stream in entries(archive, names, counted):
             if stream is None or name.startswith(OVERLOOKED) or name.rpartition("/")[2] in OVERLOOKED:
                 continue
+            if len(there) < MOST_SHOWN:
+                there.append(name)
             if not wanted or any(name == one or name.startswith(one.rstrip("/") + "/") for one in wanted):
                 _write(folder, name, stream, counted, archive)
     except SalusError:
@@ -87,6 +91,7 @@ def _unpack(archive: Path, folder: Path, wanted: Collection[str]) -> None:
         if error.errno is not None:  # what the disk says has a number, what bzip2 says has none
             raise
         raise SalusError("archive_malformed", where=archive.name, found=str(error)[:120]) from None
+    return there
 
 
 def _write(folder: Path, name: str, stream: BinaryIO, counted: _Counted, archive: Path) -> None:

@@ -31,6 +31,8 @@ def placed(path: Path, spec: DataSpec) -> Read:
     except SalusError as error:
         if error.parameters.get("where") == folder.name:
             error.parameters["where"] = path.name
+            if error.code == "member_missing":  # of the folder only what was wanted is there
+                error.parameters["expected"] = ", ".join(unpacked.names)
             raise SalusError(error.code, **error.parameters) from None
         raise
 
