@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.ipc as ipc
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -238,6 +239,21 @@ def test_arrow_streams_and_class_names(tmp_path: Path) -> None:
     found = read_data(tmp_path / "s.arrow", DataSpec())
     assert found.table.column("label").to_pylist() == ["yes", "no", None, None]
     assert found.kinds == {"label": "category"} and found.table.num_rows == 4
+
+
+@pytest.mark.parametrize("name", ["t.arrow", "t.parquet"])
+def test_a_dictionary_that_says_much_in_little_comes_in_parts(tmp_path: Path, name: str) -> None:
+    """Six gigabytes of text in some hundred kilobytes of file."""
+    codes = pa.array(np.zeros(60_000, dtype=np.int32))
+    table = pa.table({"a": pa.DictionaryArray.from_arrays(codes, pa.array(["x" * 100_000]))})
+    if name == "t.arrow":
+        with ipc.new_file(str(tmp_path / name), table.schema) as file:
+            file.write_table(table)
+    else:
+        pq.write_table(table, tmp_path / name)
+    assert (tmp_path / name).stat().st_size < 2**20
+    parts = read_data(tmp_path / name, DataSpec()).parts()
+    assert 0 < next(parts).nbytes < 2**28
 
 
 @pytest.mark.parametrize("content", [b"", b"ARROW1", b"FEA1" * 9, b"\x80\x04pickle" * 10, b"ARROW1\0\0" + b"\xff" * 99])

@@ -12,7 +12,7 @@ import pyarrow.ipc as ipc
 from salus.core.errors import SalusError
 from salus.core.specs import DataSpec
 from salus.data.sources.base import Read, Source
-from salus.data.sources.columns import BROKEN, Features, checked_schema, plain_table, valid
+from salus.data.sources.columns import BROKEN, Features, checked_schema, in_pieces, plain_table, valid
 from salus.data.sources.csv_table import the_table
 
 SUFFIXES = (".arrow", ".feather", ".ipc")
@@ -46,9 +46,8 @@ def read_arrow(file: Path, told: Features) -> Read:
     def parts() -> Iterator[pa.Table]:
         with _batches(file) as (_, batches):
             for batch in batches:
-                step = max(1, batch.num_rows * PART_BYTES // max(1, batch.nbytes))
-                for start in range(0, batch.num_rows, step):
-                    yield plain_table(pa.Table.from_batches([batch.slice(start, step)]), features, file)
+                for piece in in_pieces(batch, PART_BYTES):
+                    yield plain_table(pa.Table.from_batches([piece]), features, file)
 
     names = set(schema.names)
     kinds = {name: kind for name, kind in features.kinds.items() if name in names}

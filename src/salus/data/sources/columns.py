@@ -7,6 +7,7 @@ may carry code, and records, are refused.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ import pyarrow.compute as pc
 from salus.core.errors import SalusError
 from salus.data.sources.csv_head import MAX_COLUMNS
 
+TEXTS = (pa.string(), pa.large_string(), pa.binary(), pa.large_binary())
 BROKEN = (pa.ArrowException, OSError, EOFError, UnicodeDecodeError)  # what pyarrow raises for a broken file
 
 
@@ -65,6 +67,17 @@ def valid(batch: pa.RecordBatch) -> pa.RecordBatch:
     """Offsets, codes and texts are used as a file gives them: a wrong one would be read from somebody else's memory."""
     batch.validate(full=True)
     return batch
+
+
+def in_pieces(batch: pa.RecordBatch, most_bytes: int) -> Iterator[pa.RecordBatch]:
+    """Rows after rows, about so many bytes when every row has its own copy of what a dictionary says once."""
+    size = batch.nbytes
+    for column in batch.columns:
+        if isinstance(column, pa.DictionaryArray) and column.dictionary.type in TEXTS:
+            size += pc.sum(pc.binary_length(column.dictionary).take(column.indices)).as_py() or 0
+    step = max(1, batch.num_rows * most_bytes // max(1, size))
+    for start in range(0, batch.num_rows, step):
+        yield batch.slice(start, step)
 
 
 def plain_table(table: pa.Table, features: Features, file: Path) -> pa.Table:

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 from salus.core.errors import SalusError
 from salus.core.specs import DataSpec
 from salus.data.sources.base import Read, Source
-from salus.data.sources.columns import BROKEN, Features, checked_schema, plain_table, valid
+from salus.data.sources.columns import BROKEN, Features, checked_schema, in_pieces, plain_table, valid
 from salus.data.sources.csv_table import the_table
 
 SUFFIXES = (".parquet",)
@@ -47,7 +47,8 @@ def read_parquet(file: Path) -> Read:
             size = max(1, min(MAX_ROWS, BATCH_BYTES * first.num_rows // max(1, first.nbytes)))
             batches = parquet.iter_batches(batch_size=size, use_threads=False)
             while (batch := _next(batches, file)) is not None:
-                yield plain_table(pa.Table.from_batches([batch]), features, file)
+                for piece in in_pieces(batch, 2 * BATCH_BYTES):
+                    yield plain_table(pa.Table.from_batches([piece]), features, file)
 
     with _Opened(file) as parquet:  # what no column can be is refused now
         plain_table(pa.Table.from_batches([_first(parquet, file)]), features, file)
