@@ -115,7 +115,7 @@ class Boosting(Learner):
         trees_per_s = MEASURED_TREES / max(seconds[2] - seconds[1], 1e-3) / larger
         outputs = 1 if prepared.classification and prepared.classes == 2 else prepared.classes
         most = AIMED_BYTES // (2 * NODE_BYTES * config.leaves * outputs)
-        trees = int(max(20, min((0.8 * budget_s - ready_s) * trees_per_s, MOST_TREES, most)))
+        trees = int(max(FEWEST_TREES, min((0.8 * budget_s - ready_s) * trees_per_s, MOST_TREES, most)))
         rate = _rate(trees, prepared)
         patience = max(20, min(100, trees // 10))
         config = derived(config, options, {"trees": trees, "learning_rate": rate, "patience_trees": patience})

@@ -1,7 +1,7 @@
 """Which candidate wins, and whether several together are better. All by rows that were held out.
 
 The order of the plan counts: simple learners come first, and a later candidate must be better by more than a standard error of
-the paired difference, since few rows choose by luck. An ensemble is grown greedily (Caruana et al. 2004) and kept by the same rule.
+the paired difference, since few rows choose by luck. An ensemble is grown greedily (Caruana et al. 2004) and kept when it is better by half of one.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from salus.study.lesson import Lesson
 PICKS = 20
 MOST_MEMBERS = 4
 LEAST_GAIN = 1e-5
+ENSEMBLE_ERRORS = 0.5  # standard errors by which an ensemble must be better: a mean seldom loses what a choice may lose
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ def choose(
     members = _grown(fast, single, lesson, max_latency_ms)
     gains = single.row_losses - losses_together(members, lesson)
     error = standard_error(gains, lesson.held_groups)
-    if len(members) == 1 or gains.mean() <= error:
+    if len(members) == 1 or gains.mean() <= ENSEMBLE_ERRORS * error:
         return Choice(((single, 1.0),), single, 0.0, 0.0)
     return Choice(tuple(members), single, float(gains.mean()), error)
 
