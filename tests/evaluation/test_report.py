@@ -22,7 +22,7 @@ from salus.evaluation.report.text import METRIC_WORDS, TASK_WORDS, WORDS, headli
 from salus.tasks import TASKS, task_named
 
 PICTURE = "data:image/png;base64,iVBORw0KGgo="
-HOSTILE = "<script>alert(1)</script>'\"&"
+HOSTILE = "<script>alert(1)</script>'\"&![x](y)"
 
 
 def report(levels: list[str], groups: np.ndarray | None = None, skill: float = 3.0, rows: int = 120) -> dict[str, Any]:
@@ -225,7 +225,7 @@ def test_the_card_names_what_one_must_know_before_using_it() -> None:
     for heading in ("Intended use", "Data", "Splits", "Scores", "Decisions", "Calibration", "Subgroups", "Limits"):
         assert f"## {heading}" in card
     assert "Sensitivity" in card and "Gate: passed" in card and "split by chance" in card
-    assert "<script" not in card and "None" not in card
+    assert "<script" not in card and "![" not in card and "None" not in card
     numbers = model_card(report_of_numbers(2))
     assert "holds the truth in" in numbers and "## Calibration" not in numbers
     assert "## Scores" in model_card(report(["a", "b", "c"], rows=1))

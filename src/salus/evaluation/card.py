@@ -186,6 +186,8 @@ def _span(name: str, found: Mapping[str, Any]) -> str:
 
 
 def _cell(text: str) -> str:
-    """Foreign text that starts no table cell, tag or line of its own."""
-    safe = str(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("|", "\\|")
+    """Foreign text that starts no table cell, tag, link, picture or line of its own."""
+    safe = str(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    for mark in "|[]":
+        safe = safe.replace(mark, f"\\{mark}")
     return " ".join(safe.split())
