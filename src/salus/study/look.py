@@ -27,6 +27,7 @@ SHOWN_ROWS = 4
 SHOWN_COLUMNS = 8
 EPOCH = datetime(1970, 1, 1)
 SIDE = 96  # pixels of a picture in the report
+COVERED_SIDE = 384  # pixels of one whose parts are covered in turn
 STEPS = 400  # of a recording in the report
 
 
@@ -125,7 +126,9 @@ def _of_picture(
 ) -> Any:
     if asked.saliency is not None:
         return _scaled(asked.saliency(dict(one))[0])
-    pixels = np.asarray(load_picture(one[names[0]][0], names[0]).convert("RGB"))
+    picture = load_picture(one[names[0]][0], names[0]).convert("RGB")
+    picture.thumbnail((COVERED_SIDE, COVERED_SIDE))  # of a photograph, fifty copies would fill the memory
+    pixels = np.asarray(picture)
 
     def predict(changed_BHWC: np.ndarray) -> np.ndarray:
         return asked.predict(_many(one, {names[0]: [_png(picture) for picture in changed_BHWC]}))
