@@ -127,6 +127,8 @@ def test_the_column_tells_the_order_of_day_and_month() -> None:
         (["2020-01-01T00:00:00Z", "2020-01-01T00:00:00"], "time_zone_mixed"),
         (["12/25/2020", "25/12/2020"], "time_order_mixed"),
         (["2020-01-01", "unknown"], "not_a_time"),
+        (["2020-01-01", "0000-01-01"], "not_a_time"),
+        (["1/1/2020", "1/1/0000"], "not_a_time"),
     ],
 )
 def test_a_column_that_cannot_be_told_is_refused_by_name(raws: list[str], code: str) -> None:

@@ -243,7 +243,7 @@ def _of_format(text: str) -> Moment | None:
 def _of_match(parts: dict[str, str | None]) -> Moment | None:
     clock = _clock_s(parts)
     year = int(parts["year"] or 0)
-    if year < 100:
+    if len(parts["year"] or "") == 2:
         year += 1900 if year >= 69 else 2000
     if clock is None:
         return None
