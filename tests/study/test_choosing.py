@@ -132,6 +132,7 @@ def test_people_are_found_kept_whole_and_the_flattery_is_shown(tmp_path: Path) -
     said = " ".join(model.explain())
     assert "lain on both sides" in said and "judged in their turn" in said
     assert model.explain("zh") != model.explain()
+    assert "准入" in model.bundle.text("report.zh.html") and "准入" not in model.bundle.text("report.html")
     assert explain({"choice": None}) == []
 
 

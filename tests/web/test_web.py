@@ -332,10 +332,14 @@ def test_reports_cannot_run_anything(web: Web, records: Records) -> None:
     run = half.model(half.person(), records)
     client = web.with_key("default", "subject:read", "read")
     assert client.get(f"{API}/runs/{run}/report").json() == {"format": 1}
-    assert web.with_key("default", "read").get(f"{API}/runs/{run}/report.html").status_code == 403
+    for language in ("en", "zh"):
+        refused = web.with_key("default", "read")
+        answer = refused.get(f"{API}/runs/{run}/report.html", headers={"Accept-Language": language})
+        assert answer.status_code == 403
     for path in (f"/runs/{run}/report.html", "/models/walks/versions/1/report.html"):
         page = client.get(API + path)
         assert page.text == "<p>report</p>"
+        assert client.get(API + path, headers={"Accept-Language": "zh"}).text == "<p>报告</p>"
         policy = page.headers["content-security-policy"]
         assert "default-src 'none'" in policy and "sandbox" in policy and "script" not in policy
     waiting = runs.start(half.person(), records, {"data_set": "walks", "spec": {"target": "y"}})["run"]["id"]

@@ -15,6 +15,7 @@ from salus.store.clock import rfc3339
 from salus.store.records import Records
 
 REPORT, REPORT_PAGE = "report.json", "report.html"
+PAGES = {"en": REPORT_PAGE, "zh": "report.zh.html"}
 SHOWS_ROWS = ("errors", "saliency")  # parts of a report that hold rows of the data
 
 
@@ -51,8 +52,10 @@ def find(principal: Principal, records: Records, name: str) -> dict[str, Any]:
 
 def report(principal: Principal, records: Records, name: str, number: int, file: str = REPORT) -> Path:
     """The file of a version's report. The page shows rows of the data: errors worth seeing, pictures."""
-    principal.require("subject:read" if file == REPORT_PAGE else "read")
+    principal.require("subject:read" if file in PAGES.values() else "read")
     row = records.database.read(lambda connection: models.version(connection, principal.project, name, number))
+    if row is not None and file in PAGES.values() and file not in row["tree"]:
+        file = REPORT_PAGE  # a version that is older than the page in this language
     if row is None or file not in row["tree"]:
         raise SalusError("not_found", where="model version", found=f"{name}@{number}")
     return records.blobs.open(row["tree"][file])

@@ -20,6 +20,7 @@ FORMAT: Literal[1] = 1
 MAX_MANIFEST_BYTES = 64 * 2**20
 MANIFEST, SIGNATURE = "manifest.json", "signature.json"
 EXAMPLES, REPORT, REPORT_HTML, CARD = "examples.json", "report.json", "report.html", "card.md"
+REPORT_HTML_ZH = "report.zh.html"  # the same page in Chinese; older bundles have none
 FIXED_NAMES = frozenset({EXAMPLES, REPORT, REPORT_HTML, CARD})
 PART_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 _FILE_NAME = re.compile(r"graphs/[a-z0-9][a-z0-9_-]{0,62}\.onnx|assets/[A-Za-z0-9][A-Za-z0-9_.-]{0,100}")
@@ -90,7 +91,7 @@ def read_manifest(content: bytes) -> Manifest:
 def _check(manifest: Manifest) -> None:
     """What the types do not say: names, and parts that must belong together."""
     for name, found in manifest.files.items():
-        if name not in FIXED_NAMES and not _FILE_NAME.fullmatch(name):
+        if name not in FIXED_NAMES and name != REPORT_HTML_ZH and not _FILE_NAME.fullmatch(name):
             raise _damaged("file names of the format", repr(name))
         if not _DIGEST.fullmatch(found):
             raise _damaged(f"the SHA-256 of {name}", repr(found[:80]))

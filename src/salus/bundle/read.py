@@ -55,7 +55,7 @@ class Bundle:
         return self._content(f"assets/{name}")
 
     def text(self, name: str) -> str:
-        """card.md or report.html."""
+        """card.md, report.html or report.zh.html."""
         return self._content(name).decode("utf-8")
 
     def report(self) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from salus.bundle.manifest import (
     PART_NAME,
     REPORT,
     REPORT_HTML,
+    REPORT_HTML_ZH,
     SIGNATURE,
     Manifest,
     Program,
@@ -46,6 +47,7 @@ def write_bundle(
     examples: Mapping[str, Any],
     report: Mapping[str, Any],
     report_html: str = "",
+    report_html_zh: str = "",
     card: str = "",
     calibration: Mapping[str, Any] | None = None,
     metrics: Mapping[str, Any] | None = None,
@@ -69,6 +71,7 @@ def write_bundle(
         EXAMPLES: canonical(examples),
         REPORT: canonical(report),
         REPORT_HTML: report_html.encode(),
+        **({REPORT_HTML_ZH: report_html_zh.encode()} if report_html_zh else {}),
         CARD: card.encode(),
     }
     _check_graphs(graphs, outputs)

@@ -48,15 +48,18 @@ def report(
     open_path: Annotated[
         bool, typer.Option("--open-path", help="Keep the page in the home and print only its path, to open it.")
     ] = False,
+    language: Annotated[
+        str | None, typer.Option(help="Of the page: en or zh; without it the setting 'language'.")
+    ] = None,
     as_json: output.JsonFlag = False,
 ) -> None:
     """Print the main figures of a run's report, all of it with --json, or write the page with --html."""
     client = connection.client()
     if open_path:
-        typer.echo(save_report(client, run))
+        typer.echo(save_report(client, run, language))
         return
     if html is not None:
-        html.write_text(client.report_html(run), encoding="utf-8")
+        html.write_text(client.report_html(run, language), encoding="utf-8")
         output.say(f"The report: {html}")
         return
     found = client.report(run)
@@ -83,14 +86,14 @@ def explain(
         output.say(line)
 
 
-def save_report(client: Client, run: str) -> Path:
+def save_report(client: Client, run: str, language: str | None = None) -> Path:
     """Keeps the page of a run's report in the home; gives its path."""
     from salus.core.ids import name_from
 
     folder = connection.settings().home / "reports"
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     page = folder / f"{name_from(run, 'run')}.html"
-    page.write_text(client.report_html(run), encoding="utf-8")
+    page.write_text(client.report_html(run, language), encoding="utf-8")
     return page
 
 

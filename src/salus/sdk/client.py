@@ -140,8 +140,10 @@ class Client:
     def report(self, run: str) -> Json:
         return dict(self.request("GET", f"/runs/{_part(run)}/report"))
 
-    def report_html(self, run: str) -> str:
-        return self._send("GET", f"{self.url}{API}/runs/{_part(run)}/report.html").text
+    def report_html(self, run: str, language: str | None = None) -> str:
+        """The page, in "en", "zh" or the language of the service."""
+        headers = {"Accept-Language": language} if language else {}
+        return self._send("GET", f"{self.url}{API}/runs/{_part(run)}/report.html", headers=headers).text
 
     # models and endpoints
 

@@ -97,6 +97,7 @@ def _write(package: Package, report: dict[str, Any], folder: Path, signer: Signe
         examples={"rows": package.example_rows, "answers": answers},
         report=report,
         report_html=render(report) if report else "",
+        report_html_zh=render(report, "zh") if report else "",
         card=model_card(report) if report else "",
         calibration=learned.calibration,
         metrics=report.get("metrics", {}),

@@ -71,6 +71,7 @@ def add_records(records: Records, content: bytes = b"rows") -> dict[str, Any]:
 def train_records(records: Records, passed: bool = True) -> dict[str, Any]:
     """What the step `train` gives, its files in the blobs."""
     contents = {"manifest.json": b"{}", "report.json": b'{"format":1}', "report.html": b"<p>report</p>"}
+    contents["report.zh.html"] = "<p>报告</p>".encode()
     tree = {name: records.blobs.put_stream([content]) for name, content in contents.items()}
     gate = {"passed": passed, "reasons": [] if passed else ["not better than doing nothing"]}
     hashes = {"bundle_hash": "b" * 64, "model_hash": "m" * 64, "report_digest": tree["report.json"]}

@@ -27,7 +27,7 @@ async def report(call: Call) -> Response:
 
 async def report_page(call: Call) -> Response:
     number = call.whole_part("version")
-    path = await call.run(models.report, call.part("name"), number, models.REPORT_PAGE)
+    path = await call.run(models.report, call.part("name"), number, models.PAGES[call.language])
     return page_answer(await run_in_threadpool(path.read_bytes))
 
 

@@ -69,5 +69,5 @@ async def report(call: Call) -> Response:
 
 
 async def report_page(call: Call) -> Response:
-    path = await call.run(models.report_of_run, call.part("run"), models.REPORT_PAGE)
+    path = await call.run(models.report_of_run, call.part("run"), models.PAGES[call.language])
     return page_answer(await run_in_threadpool(path.read_bytes))
