@@ -28,6 +28,7 @@ from salus.learners.table_codes import TableCodes
 from salus.learners.trees import NODE_BYTES, ensemble_graph, parse_trees
 
 MEASURED_TREES, MEASURED_ROWS = 8, 20_000
+FEWEST_TREES = 100  # even when the rate measured on a busy machine promises fewer; they stop early
 MOST_TREES = 2000
 THREADED_CELLS = 200_000  # below this, threads wait for each other longer than they work
 SMALL_ROWS, MANY_ROWS = 2000, 10_000  # below the one little can be learned, above the other much
