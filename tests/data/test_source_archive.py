@@ -223,6 +223,23 @@ def test_too_many_entries_are_refused_before_they_are_listed(tmp_path: Path, mon
     assert refused(tarred(tmp_path / "d.tgz", files)).code == "too_many_entries"
 
 
+def test_two_ends_of_a_large_zip_are_both_believed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first says one entry and is where the locator points; the second says eleven and is where zipfile looks."""
+    monkeypatch.setattr(archive, "MAX_ENTRIES", 10)
+    made = zipped(tmp_path / "d.zip", {f"{index}.csv": b"a\n1\n" for index in range(11)})
+    content = made.read_bytes()
+    end = content.rfind(archive.END_OF_ZIP)
+    length, start = struct.unpack_from("<II", content, end + 12)
+    ends = [
+        struct.pack("<4sQHHIIQQQQ", archive.END_OF_ZIP64, 44, 45, 45, 0, 0, count, count, length, start)
+        for count in (1, 11)
+    ]
+    locator = struct.pack("<4sIQI", archive.PLACE_OF_ZIP64, 0, end, 1)
+    last = struct.pack("<4sHHHHIIH", archive.END_OF_ZIP, 0, 0, 1, 1, length, start, 0)
+    made.write_bytes(content[:end] + b"".join(ends) + locator + last)
+    assert refused(made).code == "too_many_entries"
+
+
 def test_a_header_of_a_tar_stays_small(tmp_path: Path) -> None:
     with tarfile.open(tmp_path / "d.tar.gz", "w:gz", format=tarfile.PAX_FORMAT) as opened:
         entry = tarfile.TarInfo("rows.csv")

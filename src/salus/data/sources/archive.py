@@ -208,7 +208,8 @@ def _zip_end(archive: Path) -> tuple[int, int]:
     """(entries, bytes of the directory) as the end of the zip says, read before the directory is."""
     size = archive.stat().st_size
     with archive.open("rb") as file:
-        file.seek(max(0, size - 2**16 - 22 - 20))
+        begin = max(0, size - 2**16 - 22 - 20)
+        file.seek(begin)
         tail = file.read()
         place = tail.rfind(END_OF_ZIP)
         if place < 0 or place + 22 > len(tail):
@@ -217,10 +218,14 @@ def _zip_end(archive: Path) -> tuple[int, int]:
         locator = tail[place - 20 : place] if place >= 20 else b""
         if locator.startswith(PLACE_OF_ZIP64):
             (offset,) = struct.unpack_from("<Q", locator, 8)
-            file.seek(min(offset, size))
-            record = file.read(56)
-            if record.startswith(END_OF_ZIP64) and len(record) == 56:
-                count, length = struct.unpack_from("<QQ", record, 32)
+            found = []
+            for spot in (offset, begin + place - 20 - 56):  # the second is where zipfile looks, whatever the first says
+                file.seek(min(max(0, spot), size))
+                record = file.read(56)
+                if record.startswith(END_OF_ZIP64) and len(record) == 56:
+                    found.append(struct.unpack_from("<QQ", record, 32))
+            if found:
+                count, length = max(one for one, _ in found), max(one for _, one in found)
     return count, length
 
 
