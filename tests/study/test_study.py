@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 from typing import Any
 
@@ -125,6 +126,22 @@ def test_equal_plans_give_equal_models_also_when_interrupted(tmp_path: Path) -> 
     with pytest.raises(SalusError) as caught:
         run_study(version, spec.model_copy(update={"target": ("risk",), "ignore": ()}), resumed, tmp_path / "third")
     assert caught.value.code == "another_study"
+
+
+class Filling(Context):
+    """The disk is full when the first fit is to be kept."""
+
+    def remember(self, name: str, record: Any) -> None:
+        if name.startswith("fit-"):
+            raise OSError(errno.ENOSPC, "No space left on device")
+        super().remember(name, record)
+
+
+def test_a_disk_that_fills_while_training_is_named(tmp_path: Path) -> None:
+    spec = TrainSpec(target=("ill",), budget_s=2, ignore=("risk",), threads=1, learner="linear")
+    with pytest.raises(SalusError) as caught:
+        run_study(salus.read(table(tmp_path)), spec, Filling(tmp_path / "job"), tmp_path / "bundle")
+    assert caught.value.code == "disk_filled" and not (tmp_path / "bundle").exists()
 
 
 @pytest.mark.parametrize(

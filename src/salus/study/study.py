@@ -12,6 +12,7 @@ from pathlib import Path
 from salus.bundle.read import Bundle
 from salus.bundle.sign import Signer
 from salus.core.context import Context
+from salus.core.disk import full_disk_named
 from salus.core.errors import SalusError
 from salus.core.specs import TrainSpec
 from salus.core.wire import canonical, digest
@@ -42,9 +43,12 @@ def run_study(
     version: the data. before: the model version that this one may replace. context: is told what happens; with a folder the
     study goes on where a killed one stopped.
     Raises SalusError for what the data or the spec cannot give; `another_study` when the folder is one of other data or another
-    spec; `stopped` when asked to.
+    spec; `disk_filled`; `stopped` when asked to.
     """
-    with tempfile.TemporaryDirectory(prefix="salus-study-") as scratch:
+    with (
+        tempfile.TemporaryDirectory(prefix="salus-study-") as scratch,
+        full_disk_named(context.folder or Path(scratch)),
+    ):
         folder = context.folder or Path(scratch)
         threads = spec.threads or os.cpu_count() or 1
         spec = _with_recipe(spec)

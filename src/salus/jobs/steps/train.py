@@ -8,6 +8,7 @@ from typing import Any
 
 from salus.bundle.read import open_bundle
 from salus.bundle.sign import Signer
+from salus.core.disk import full_disk_named
 from salus.core.errors import SalusError
 from salus.core.specs import TrainSpec, checked
 from salus.data.version import DataVersion
@@ -28,7 +29,8 @@ def train(job: dict[str, Any], place: Workplace) -> dict[str, Any]:
     data_name = str(job.get("data_name") or "data")
     bundle = run_study(version, spec, place.context, output, signer, data_name, _before(job))
     place.context.event("storing", bundle=bundle.bundle_hash)
-    tree = put_folder(place.blobs, output, place.context)
+    with full_disk_named(place.folder):
+        tree = put_folder(place.blobs, output, place.context)
     report = bundle.report()
     return {
         "tree": tree,
