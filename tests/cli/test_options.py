@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from salus.cli.options import data_flags, train_flags, with_target
+from salus.cli.runs import report_lines
 from salus.core.beside import beside, merged
 from salus.core.errors import SalusError
 from salus.core.specs import DataSpec, TrainSpec, parse_milliseconds
@@ -112,3 +113,18 @@ def test_times_of_one_row() -> None:
     assert [parse_milliseconds(text) for text in ("5", "0.5ms", "1s")] == [5, 0.5, 1000]
     with pytest.raises(SalusError):
         parse_milliseconds("soon")
+
+
+def test_the_figures_say_what_a_threshold_and_a_coverage_bring() -> None:
+    figure = {"value": 0.91, "low": 0.85, "high": 0.95, "wide": False}
+    report = {
+        "headline": {"metric": "auc", "interval": figure, "baseline": 0.5, "rows": 300},
+        "metrics": {"auc": figure},
+        "baseline": {},
+        "decision": {"level": "ill", "threshold": 0.2, "reached": False, "figures": {"sensitivity": figure}},
+        "abstention": {"coverage": figure, "accuracy": None},
+    }
+    said = "\n".join(report_lines(report))
+    assert "'ill' is said from a probability of 0.2" in said and "sensitivity: 0.910" in said
+    assert "misses least" in said and "It answers 0.910" in said
+    assert len(report_lines(report | {"decision": None, "abstention": None})) == 2

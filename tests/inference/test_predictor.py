@@ -111,6 +111,10 @@ def test_a_missing_column_is_named_and_null_is_not_missing(table: Predictor) -> 
     table.predict_rows([dict.fromkeys(ROW)])
 
 
+def test_a_mistyped_name_is_told_among_many_that_are_missing(table: Predictor) -> None:
+    assert "/rows/9/wieght: a field" in refusal(table, [{"x0": 1.0}] * 3 + [ROW] * 6 + [{**ROW, "wieght": 1}]).detail()
+
+
 @pytest.mark.parametrize("name", ["weight", "label", "X0"])
 def test_unknown_fields_are_refused(table: Predictor, name: str) -> None:
     error = refusal(table, [{**ROW, name: 1}])

@@ -109,7 +109,7 @@ def headline(report: dict[str, Any]) -> str:
 
 
 def report_lines(report: dict[str, Any]) -> list[str]:
-    """The headline, then the figures: metric, value, interval, beside the do-nothing baseline."""
+    """The headline, then the figures: metric, value, interval, beside the do-nothing baseline; then what was asked for."""
     metrics, baseline = report["metrics"], report["baseline"]
     lines = [headline(report)]
     for name, found in metrics.items():
@@ -119,4 +119,23 @@ def report_lines(report: dict[str, Any]) -> list[str]:
         lines.append(
             f"  {name}: {found['value']:.3f} (95 % interval {found['low']:.3f} to {found['high']:.3f}){wide}{beside}"
         )
+    return lines + _decision_lines(report)
+
+
+def _decision_lines(report: dict[str, Any]) -> list[str]:
+    """What the threshold and the coverage that were asked for bring on the rows that judged."""
+    lines = []
+    if decision := report.get("decision"):
+        lines.append(f"  '{decision['level']}' is said from a probability of {decision['threshold']:.3g} on:")
+        lines += [f"    {name}: {_between(found)}" for name, found in decision["figures"].items() if found]
+        if not decision["reached"]:
+            lines.append("    The rows held out could not have what was asked for; this misses least.")
+    if abstention := report.get("abstention"):
+        share, right = abstention["coverage"], abstention["accuracy"]
+        told = f"  It answers {_between(share)} of the rows"
+        lines.append(told + (f"; of these it is right in {_between(right)}." if right else "."))
     return lines
+
+
+def _between(found: dict[str, Any]) -> str:
+    return f"{found['value']:.3f} (95 % interval {found['low']:.3f} to {found['high']:.3f})"

@@ -19,6 +19,7 @@ from salus.data.kinds.base import Kind, Values
 from salus.inference.plans import CategoryPlan, NumberPlan
 
 MAX_DIFFERENCES = 20
+MISSING = "no such field in the row"
 WRONG_TYPE = frozenset({"not_a_number", "not_a_category", "not_a_series", "not_a_time", "not_a_text"})
 
 
@@ -118,7 +119,7 @@ class RowReader:
             return
         for name, _ in self._columns:
             if name not in row:
-                yield Difference(f"{pointer}/{_escaped(name)}", "no such field in the row")
+                yield Difference(f"{pointer}/{_escaped(name)}", MISSING)
         for name in row:
             if name not in self._names and name not in self._ignored:
                 yield Difference(f"{pointer}/{_escaped(str(name))}", "a field that the model does not know")
@@ -153,6 +154,7 @@ def _not_finite(raw: Any, value: Any) -> bool:
 def _error(differences: list[Difference]) -> SalusError:
     """One error for all differences: the kind's own words when there is one bad value, else the list."""
     first = differences[0].error
+    told = sorted(differences, key=lambda difference: difference.found == MISSING)  # what is there and wrong tells most
     if first is not None and first.code not in WRONG_TYPE and all(d.error is not None for d in differences):
         return SalusError(first.code, **{**first.parameters, "where": differences[0].pointer})
     return SalusError(
@@ -160,7 +162,7 @@ def _error(differences: list[Difference]) -> SalusError:
         where=differences[0].pointer,
         expected="the columns of the model's request schema",
         count=f"{len(differences)} or more" if len(differences) == MAX_DIFFERENCES else len(differences),
-        found="; ".join(f"{d.pointer}: {d.found[:60]}" for d in differences),
+        found="; ".join(f"{d.pointer}: {d.found[:60]}" for d in told),
     )
 
 
