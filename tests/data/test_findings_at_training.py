@@ -210,6 +210,12 @@ def test_groups_are_looked_at(tmp_path: Path) -> None:
     assert asked(version, codes, given, groups="who")[2]["group_on_both_sides"].count == 10
 
 
+def test_groups_of_one_row_are_told(tmp_path: Path) -> None:
+    table, codes = labelled(who=[f"p{row}" for row in range(ROWS)])
+    found = asked(version_of(tmp_path, pa.table(table)), codes, groups="who")[2]
+    assert found["groups_of_one"].columns == ("who",) and "small_groups" not in found
+
+
 def test_pictures_on_both_sides_are_found_by_bytes_and_by_sight(tmp_path: Path) -> None:
     pictures = [encoded(scene(seed)) for seed in range(80)]
     pictures[65] = pictures[3]

@@ -243,6 +243,8 @@ def _groups(schema: Schema, splits: Splits, groups: np.ndarray | None) -> list[F
     found = []
     if len(sizes) < FEW_GROUPS:
         found.append(finding("few_groups", Severity.INFO, name, (), found=len(sizes), **where))
+    if sizes.max() == 1 and len(sizes) > 1:
+        found.append(finding("groups_of_one", Severity.INFO, name, (), found=len(sizes), **where))
     usual = float(np.median(sizes))
     small = np.flatnonzero(sizes < SMALL_GROUP * usual)
     if len(small):

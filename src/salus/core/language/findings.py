@@ -241,6 +241,13 @@ MESSAGES = {
         "Check whether their names are mistyped or their recordings broke off.",
         "请检查名称是否写错或记录是否中断。",
     ),
+    "groups_of_one": Message(
+        422,
+        "Each of the {found} rows is a group of '{where}' of its own, so the groups keep nothing together.",
+        "{found} 行中的每一行都是“{where}”的单独一组，因此分组没有把任何行放在一起。",
+        "Check that the column names people and not rows; else leave --group out.",
+        "请检查该列标明的是人而不是行；否则请去掉 --group。",
+    ),
     "few_groups": Message(
         422,
         "There are only {found} groups of '{where}'.",
