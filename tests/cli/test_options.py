@@ -128,3 +128,13 @@ def test_the_figures_say_what_a_threshold_and_a_coverage_bring() -> None:
     assert "'ill' is said from a probability of 0.2" in said and "sensitivity: 0.910" in said
     assert "misses least" in said and "It answers 0.910" in said
     assert len(report_lines(report | {"decision": None, "abstention": None})) == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "where"), [("target: y", "salus.yaml:"), ("train: {lerner: linear}", "salus.yaml, train:")]
+)
+def test_a_name_that_no_spec_has_is_the_mistake_of_the_file(tmp_path: Path, text: str, where: str) -> None:
+    (tmp_path / "salus.yaml").write_text(text)
+    with pytest.raises(SalusError) as caught:
+        beside(tmp_path)
+    assert caught.value.code == "bad_spec" and caught.value.text().startswith(where)

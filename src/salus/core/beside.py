@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from salus.core.errors import SalusError
+from salus.core.specs import DataSpec, Spec, TrainSpec
 
 NAME = "salus.yaml"
 MAX_BYTES = 2**20
@@ -37,8 +38,17 @@ def beside(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     train = found.pop("train", None) or {}
     if not isinstance(train, dict):
         raise SalusError("bad_spec", where=f"{NAME}, train", expected="names and values", found=type(train).__name__)
+    _check_names(found, DataSpec, NAME)
+    _check_names(train, TrainSpec, f"{NAME}, train")
     _check_joins(found.get("join"))
     return found, train
+
+
+def _check_names(found: dict[Any, Any], spec: type[Spec], where: str) -> None:
+    """Names that no spec has are the file's mistake, not that of the options."""
+    for name in found:
+        if name not in spec.model_fields:
+            raise SalusError("bad_spec", where=where, expected=f"some of {', '.join(spec.model_fields)}", found=name)
 
 
 def _check_joins(joins: Any) -> None:
