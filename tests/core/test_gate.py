@@ -154,3 +154,11 @@ def test_a_spec_error_tells_the_fields_or_the_range() -> None:
     with pytest.raises(SalusError) as small:
         checked(TrainSpec, {"target": "y", "budget_s": 0}, "the options")
     assert "expected greater than or equal to 1; found 0" in small.value.text()
+
+
+def test_a_version_that_was_not_compared_is_not_shown_to_be_no_worse() -> None:
+    made = report(0.85, 0.9, 0.95) | {"versus": None, "previous": "walks@3"}
+    assert gate(made)["passed"]
+    refused = gate(made, {"not_worse_than_previous": True})
+    assert not refused["passed"] and refused["codes"][0]["code"] == "gate_not_compared"
+    assert gate(made | {"previous": None}, {"not_worse_than_previous": True})["passed"]

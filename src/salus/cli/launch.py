@@ -61,7 +61,7 @@ def launch(
     over = progress.follow(client, run, as_json)
     result = dict(over["result"])
     report = client.report(run["id"])
-    page = save_report(client, run["id"])
+    page = _page(client, run["id"])
     if result.get("deployed"):
         result["curl"] = curl_line(client, name, path)
     if as_json:
@@ -69,7 +69,7 @@ def launch(
             {
                 "data_version": added["result"]["data_version"],
                 "run": over["id"],
-                "report": str(page),
+                "report": page,
                 "metrics": report["metrics"],
                 **result,
             }
@@ -80,7 +80,19 @@ def launch(
         raise typer.Exit(1)
 
 
-def _show(report: Json, page: Path, result: Json, name: str) -> None:
+def _page(client: Client, run: str) -> str | None:
+    """Where the page of the report was kept; None with a key that may not see the rows in it."""
+    from salus.sdk.errors import ServiceError
+
+    try:
+        return str(save_report(client, run))
+    except ServiceError as error:
+        if error.code != "forbidden":
+            raise
+        return None
+
+
+def _show(report: Json, page: str | None, result: Json, name: str) -> None:
     for line in report_lines(report):
         output.say(line)
     for finding in report.get("findings", []):
@@ -88,7 +100,7 @@ def _show(report: Json, page: Path, result: Json, name: str) -> None:
             output.say("  " + finding_line(finding))
     for reason in report.get("gate", {}).get("reasons", []):
         output.say(f"  gate: {reason}")
-    output.say(f"The report: {page}")
+    output.say(f"The report: {page}" if page else "The page of the report needs a key with the scope subject:read.")
     if result.get("deployed"):
         output.say(f"'{name}' answers (model version {result.get('version')}). Ask it:\n\n{result['curl']}\n")
     else:

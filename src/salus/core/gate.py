@@ -138,8 +138,12 @@ def _resources(report: Report, policy: Policy) -> Reasons:
 
 
 def _previous(report: Report, policy: Policy) -> Reasons:
+    if not policy.not_worse_than_previous:
+        return
     found = report.get("versus")
-    if not policy.not_worse_than_previous or not found or found["surely"] != "worse":
+    if not found and report.get("previous"):
+        yield True, SalusError("gate_not_compared", found=report["previous"])
+    if not found or found["surely"] != "worse":
         return
     difference = found["metrics"][found["metric"]]["difference"]
     shown = f"{difference['low']:.3g} to {difference['high']:.3g}"

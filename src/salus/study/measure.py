@@ -66,6 +66,7 @@ def measure_bundle(
         predictor.close()
     report |= _beside(package, report["headline"]["metric"], context)
     report |= _story(package, latency, time.monotonic() - started, context)
+    report["previous"] = before.name if before else None
     report["gate"] = gate(report, spec.policy)
     return report
 

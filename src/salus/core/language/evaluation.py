@@ -3,6 +3,13 @@
 from salus.core.language.message import Message
 
 MESSAGES = {
+    "gate_not_compared": Message(
+        422,
+        "the version before, {found}, was not judged by the same rows, so nothing shows that this one is no worse.",
+        "上一版本 {found} 不是由相同的行评判的，因此无法说明本版本不更差。",
+        "Give the data a split column so that all versions are judged by the same rows, or leave this demand out of the policy.",
+        "请为数据提供划分列，使各版本由相同的行评判；或在策略中去掉这一要求。",
+    ),
     "nothing_to_measure": Message(
         422,
         "{where}: expected at least one labelled row to judge by; found none.",
