@@ -122,12 +122,14 @@ def test_the_figures_say_what_a_threshold_and_a_coverage_bring() -> None:
         "metrics": {"auc": figure},
         "baseline": {},
         "decision": {"level": "ill", "threshold": 0.2, "reached": False, "figures": {"sensitivity": figure}},
-        "abstention": {"coverage": figure, "accuracy": None},
+        "abstention": {"coverage": figure, "accuracy": None, "below": 0.6},
     }
     said = "\n".join(report_lines(report))
     assert "'ill' is said from a probability of 0.2" in said and "sensitivity: 0.910" in said
     assert "misses least" in said and "It answers 0.910" in said
-    assert len(report_lines(report | {"decision": None, "abstention": None})) == 2
+    nobody_asked = {"decision": {"level": "ill", "threshold": None}, "abstention": {"coverage": figure, "below": None}}
+    for without in ({"decision": None, "abstention": None}, nobody_asked):
+        assert len(report_lines(report | without)) == 2
 
 
 @pytest.mark.parametrize(

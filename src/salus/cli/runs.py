@@ -125,12 +125,13 @@ def report_lines(report: dict[str, Any]) -> list[str]:
 def _decision_lines(report: dict[str, Any]) -> list[str]:
     """What the threshold and the coverage that were asked for bring on the rows that judged."""
     lines = []
-    if decision := report.get("decision"):
+    decision, abstention = report.get("decision") or {}, report.get("abstention") or {}
+    if decision.get("threshold") is not None:  # the report has the curves without being asked too
         lines.append(f"  '{decision['level']}' is said from a probability of {decision['threshold']:.3g} on:")
         lines += [f"    {name}: {_between(found)}" for name, found in decision["figures"].items() if found]
         if not decision["reached"]:
             lines.append("    The rows held out could not have what was asked for; this misses least.")
-    if abstention := report.get("abstention"):
+    if abstention.get("below") is not None:
         share, right = abstention["coverage"], abstention["accuracy"]
         told = f"  It answers {_between(share)} of the rows"
         lines.append(told + (f"; of these it is right in {_between(right)}." if right else "."))
