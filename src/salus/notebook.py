@@ -70,8 +70,7 @@ def read(path: str | Path, output: str | Path | None = None, **options: Any) -> 
     spec = checked(DataSpec, merged(options, beside(Path(str(path).partition("#")[0]))[0]), "salus.read")
     if output is not None:
         return add(Path(path), spec, Path(output), Context())
-    scratch = tempfile.mkdtemp(prefix="salus-data-")
-    return _with_scratch(add(Path(path), spec, Path(scratch) / "version", Context()), scratch)
+    return _in_scratch("salus-data-", lambda scratch: add(Path(path), spec, scratch / "version", Context()))
 
 
 def fit(
@@ -90,17 +89,19 @@ def fit(
     """
     from salus.study.study import run_study
 
-    version = read(data) if isinstance(data, str | Path) else data
     targets = [target] if isinstance(target, str) else list(target)
     budget_s = parse_duration_s(budget) if isinstance(budget, str) else budget
     said = {"target": targets, "budget_s": budget_s, **options}
     beside_it = beside(Path(data))[1] if isinstance(data, str | Path) else {}
     spec = checked(TrainSpec, merged(said, beside_it), "salus.fit")
     check_train_spec(spec)
-    scratch = tempfile.mkdtemp(prefix="salus-model-")
-    folder = Path(scratch) / "bundle"
+    version = read(data) if isinstance(data, str | Path) else data
     context = Context(Path(checkpoints) if checkpoints is not None else None, listener)
-    return _with_scratch(Model(run_study(version, spec, context, folder), folder), scratch)
+
+    def learned(scratch: Path) -> Model:
+        return Model(run_study(version, spec, context, scratch / "bundle"), scratch / "bundle")
+
+    return _in_scratch("salus-model-", learned)
 
 
 def load(path: str | Path) -> Model:
@@ -117,7 +118,13 @@ def connect(url: str | None = None, key: str | None = None) -> Client:
     return Client(url, key) if url is not None else Client.local()
 
 
-def _with_scratch(owner: Owner, scratch: str) -> Owner:
-    """The owner, whose temporary folder goes when it goes."""
+def _in_scratch(prefix: str, make: Callable[[Path], Owner]) -> Owner:
+    """What is made in a temporary folder, which goes when it goes, or at once when it cannot be made."""
+    scratch = tempfile.mkdtemp(prefix=prefix)
+    try:
+        owner = make(Path(scratch))
+    except BaseException:
+        shutil.rmtree(scratch, ignore_errors=True)
+        raise
     weakref.finalize(owner, shutil.rmtree, scratch, ignore_errors=True)
     return owner

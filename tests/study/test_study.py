@@ -200,3 +200,14 @@ def test_a_decision_that_the_target_cannot_have_is_refused_before_learning(
     with pytest.raises(SalusError) as caught:
         salus.fit(table(tmp_path), target, budget="5s", listener=lambda name, _: events.append(name), **asked)
     assert caught.value.code == "bad_spec" and words in caught.value.text() and not events
+
+
+def test_what_is_refused_leaves_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "scratch"))
+    (tmp_path / "scratch").mkdir()
+    (tmp_path / "ragged.csv").write_text("a,b\n1,2\n3\n")
+    (tmp_path / "one.csv").write_text("a,b\n" + "1,x\n2,x\n" * 20)
+    for data, target in (("ragged.csv", "b"), ("one.csv", "b"), ("one.csv", "c")):
+        with pytest.raises(SalusError):
+            salus.fit(tmp_path / data, target, budget="5s")
+    assert not list((tmp_path / "scratch").iterdir())
