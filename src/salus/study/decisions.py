@@ -7,24 +7,27 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from salus.core.nouns import Role
 from salus.core.specs import TrainSpec
 from salus.evaluation.calibrate import apply_calibration
 from salus.evaluation.decide import choose_abstention, choose_threshold, conformal_widths
+from salus.study.judge import Judged
 from salus.study.learn import Learned
 from salus.study.prepare import Material
 
 
-def decided(material: Material, learned: Learned, spec: TrainSpec) -> Material:
-    """The material whose targets know their decisions."""
+def decided(material: Material, learned: Learned, judged: Judged | None, spec: TrainSpec) -> Material:
+    """The material whose targets know their decisions. judged: where all rows judged in their turn, all of them decide: the few that
+    one lesson held out would place a threshold by chance."""
     targets = material.schema.targets
-    target, groups = learned.lesson.held_target, learned.lesson.held_groups
+    said, target, groups = _held_out(material, learned, judged)
     if learned.calibration is None:
         names = [column.name for column in targets]
-        widths = conformal_widths(learned.held_scores, target, names, groups)
+        widths = conformal_widths(said, target, names, groups)
         added: list[dict[str, Any]] = [{"conformal": {name: widths[name]}} for name in names]
     else:
-        said = apply_calibration(learned.calibration, learned.held_scores)
         state = dict(targets[0].state or {})
         if spec.threshold is not None:
             state["threshold"] = choose_threshold(spec.threshold, state["levels"], said, target, groups)
@@ -37,3 +40,15 @@ def decided(material: Material, learned: Learned, spec: TrainSpec) -> Material:
         for column in material.schema.columns
     )
     return material.with_schema(material.schema.model_copy(update={"columns": columns}))
+
+
+def _held_out(
+    material: Material, learned: Learned, judged: Judged | None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+    """Probabilities or values, truth and groups of rows that their models did not learn from."""
+    if judged is not None:
+        return judged.raw[material.task.output], material.target, material.groups
+    said = learned.held_scores
+    if learned.calibration is not None:
+        said = apply_calibration(learned.calibration, said)
+    return said, learned.lesson.held_target, learned.lesson.held_groups

@@ -60,7 +60,7 @@ def run_study(
         plan = make_plan(rounds.final, rounds.outer, spec, material.groups is not None, context)
         learned = learn(rounds.final, plan, spec, example_feeds, folder, context)
         judged = judge(rounds, plan, spec, folder, context) if rounds.outer else None
-        material = decided(material, learned, spec)
+        material = decided(material, learned, judged, spec)
         package = Package(version, data_name, spec, material, plan, learned, example_rows)
         context.event("measuring", learner=learned.best.learner, rows=len(material.splits.test))
         report = measure_bundle(draft(package, Path(scratch) / "draft"), package, judged, before, context)
