@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from salus.core.context import Context
@@ -29,17 +30,29 @@ LEAST_TRIAL_S = 0.02
 TIMED_S = 1.0
 INNER_FOLDS = (5, 3, 2, 1)
 FIRST_SHARE = 0.35  # of the time for fits, that the first learner may take with this many folds
-# What usually wins, by what the inputs are, in the order in which a short budget takes them: (learner, share of the time for fits,
-# least seconds of budget at which it is worth a try).
-PORTFOLIO: dict[str, tuple[tuple[str, float, float], ...]] = {
-    "image": (("cnn", 0.85, 0.0), ("svm", 0.15, 45.0)),
-    "series": (("rocket", 0.6, 0.0), ("boosting", 0.2, 30.0), ("cnn1d", 0.4, 100.0)),
+MANY_ROWS = 20_000  # above it some learners take long and seldom help
+
+
+@dataclass(frozen=True)
+class Chance:
+    """A learner of the portfolio: its share of the time for fits, from which budget and up to how many train rows it is tried."""
+
+    learner: str
+    share: float
+    least_budget_s: float = 0.0
+    most_rows: int | None = None
+
+
+# What usually wins, by what the inputs are, in the order in which a short budget takes them.
+PORTFOLIO: dict[str, tuple[Chance, ...]] = {
+    "image": (Chance("cnn", 0.85), Chance("svm", 0.15, 45.0, 20_000)),
+    "series": (Chance("rocket", 0.6), Chance("boosting", 0.2, 30.0), Chance("cnn1d", 0.4, 100.0)),
     "table": (
-        ("linear", 0.15, 0.0),
-        ("boosting", 0.35, 0.0),
-        ("forest", 0.1, 30.0),
-        ("svm", 0.1, 45.0),
-        ("mlp", 0.3, 60.0),
+        Chance("linear", 0.15),
+        Chance("boosting", 0.35),
+        Chance("forest", 0.1, 30.0, MANY_ROWS),
+        Chance("svm", 0.1, 45.0, MANY_ROWS),
+        Chance("mlp", 0.3, 60.0),
     ),
 }
 
@@ -186,16 +199,17 @@ def _candidates(prepared: Prepared, spec: TrainSpec) -> list[tuple[type[Learner]
     # What no learner of its own sort takes, such as times beside recordings, is a table of features.
     for sort in dict.fromkeys((_inputs(prepared), "table")):
         found = []
-        for name, share, least_s in PORTFOLIO[sort]:
-            if spec.budget_s < least_s:
+        for chance in PORTFOLIO[sort]:
+            too_many = chance.most_rows is not None and len(prepared.train) > chance.most_rows
+            if spec.budget_s < chance.least_budget_s or too_many:
                 continue
             try:
-                learner = learner_named(name)
+                learner = learner_named(chance.learner)
             except SalusError as error:
                 refusal = error
                 continue
             if learner.learns(prepared.classification, kinds):
-                found.append((learner, share))
+                found.append((learner, chance.share))
         if found:
             return found
         if refusal is not None:
