@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import onnx
-from onnx import compose, helper, numpy_helper
+from onnx import helper, numpy_helper
 
 from salus.learners.graphs import IR_VERSION, cleaned
 
@@ -56,8 +56,28 @@ def mixed(answers: Sequence[np.ndarray], weights: Sequence[float], classificatio
 
 
 def _prefixed(graph: bytes, index: int) -> Any:
+    """The model with every name but those of its feeds begun by that of the member, in the bodies of its scans too."""
     model = onnx.load_model_from_string(graph)
-    return compose.add_prefix(model, f"m{index}_", rename_inputs=False)
+    feeds = {item.name for item in model.graph.input}
+    _rename(model.graph, f"m{index}_", feeds, top=True)
+    return model
+
+
+def _rename(graph: Any, prefix: str, feeds: set[str], top: bool) -> None:
+    """A body sees the names around it, so all levels are renamed alike."""
+    named = [*graph.initializer, *graph.output, *graph.value_info] + ([] if top else list(graph.input))
+    for thing in named:
+        thing.name = prefix + thing.name
+    for node in graph.node:
+        node.name = prefix + node.name
+        for names in (node.input, node.output):
+            for place, name in enumerate(names):
+                if name and name not in feeds:
+                    names[place] = prefix + name
+        for attribute in node.attribute:
+            for body in (attribute.g, *attribute.graphs):
+                if body.node:
+                    _rename(body, prefix, feeds, top=False)
 
 
 def _scalar(name: str, value: float) -> Any:
