@@ -258,3 +258,9 @@ def test_epoch_seconds_stay_apart() -> None:
     )
     plain = kind.fit(np.array([0.0, 5e6]), {})
     assert kind.encode(np.array([7.0]), plain)["column"][0] == 7
+
+
+def test_words_for_missing_mean_the_same_in_files_and_requests() -> None:
+    kind = kind_named("category")
+    assert kind.encode(["?", "NA", None, "x", "a"], {"levels": ["a"]})["column"].tolist() == [0, 0, 0, 1, 2]
+    assert kind.encode(["None"], {"levels": ["None"]})["column"].tolist() == [2]

@@ -13,7 +13,7 @@ import numpy as np
 
 from salus.core.nouns import Column
 from salus.data.kinds.base import Values
-from salus.data.kinds.category import FIRST, MISSING, UNKNOWN
+from salus.data.kinds.category import UNKNOWN, codes_of
 from salus.data.kinds.number import FLOAT32_MAX
 
 _PLAIN = {float, int, type(None)}  # not bool, not numpy's: those are for the kind to judge
@@ -64,8 +64,7 @@ class CategoryPlan:
         self._codes: list[tuple[str, dict[str | None, int]]] = []
         for column in columns:
             assert column.state is not None, f"column {column.name} is not fitted"
-            levels = enumerate(column.state["levels"], start=FIRST)
-            self._codes.append((column.name, {level: code for code, level in levels} | {None: MISSING}))
+            self._codes.append((column.name, codes_of(column.state["levels"])))
 
     def encode(self, values: Mapping[str, Values]) -> np.ndarray:
         """`categories` int64 (B, M)."""

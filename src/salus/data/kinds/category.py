@@ -13,6 +13,8 @@ from salus.data.kinds.base import Arrays, Kind, State, Values
 
 MAX_LEVELS = 1000
 MISSING, UNKNOWN, FIRST = 0, 1, 2
+# What text tables write for missing; in a request it means the same, unless training knew it as a label.
+MISSING_WORDS = ("", "NA", "N/A", "NaN", "nan", "null", "NULL", "None", "?")
 
 
 class Category(Kind):
@@ -44,8 +46,8 @@ class Category(Kind):
         return {"levels": ordered[:MAX_LEVELS]}
 
     def encode(self, values: Values, state: State) -> Arrays:
-        codes = {level: code for code, level in enumerate(state["levels"], start=FIRST)}
-        codes_B = [MISSING if value is None else codes.get(value, UNKNOWN) for value in values]
+        codes = codes_of(state["levels"])
+        codes_B = [codes.get(value, UNKNOWN) for value in values]
         return {"column": np.array(codes_B, dtype=np.int64)}
 
     def join(self, encoded: Mapping[str, Arrays], states: Mapping[str, State]) -> Arrays:
@@ -62,6 +64,12 @@ class Category(Kind):
         for row in range(3, count, 20):
             values[row] = "a label never seen"
         return values
+
+
+def codes_of(levels: Sequence[str]) -> dict[str | None, int]:
+    """The code of every level, of None and of the words for missing; what is not in it is unknown."""
+    words: dict[str | None, int] = dict.fromkeys((None, *MISSING_WORDS), MISSING)
+    return words | {level: code for code, level in enumerate(levels, start=FIRST)}
 
 
 def label_of(number: float) -> str:

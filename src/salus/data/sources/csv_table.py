@@ -20,6 +20,7 @@ import pyarrow.csv as pacsv
 
 from salus.core.errors import SalusError
 from salus.core.specs import DataSpec
+from salus.data.kinds.category import MISSING_WORDS
 from salus.data.sources.base import Read, Source
 from salus.data.sources.csv_head import SPACES, Head, read_head
 from salus.data.sources.stream import TextFile, line_where, suffix_of
@@ -28,7 +29,7 @@ SUFFIXES = (".csv", ".tsv", ".txt", ".data", ".dat")
 IN_MEMORY_BYTES = 2**26  # of text; more is read in parts
 ABOUT = {"readme", "read_me", "license", "licence", "copying", "notice", "about", "changelog", "citation"}
 EXTRA = "\0extra"  # a nameless last field
-MISSING = ["", "NA", "N/A", "NaN", "nan", "null", "NULL", "None", "?"]
+MISSING = list(MISSING_WORDS)
 TRUE, FALSE = ["true", "True", "TRUE"], ["false", "False", "FALSE"]  # 0 and 1 are numbers
 DECIMAL_COMMA = r"^\s*[+-]?\d+(,\d+)?\s*$"
 THOUSANDS = r"^\s*[+-]?\d{1,3}(,\d{3})?\s*$"  # 1,234 may be either: such a column stays text
