@@ -274,7 +274,7 @@ def test_errors_hold_no_insides(api: Api) -> None:
         api.ask("GET", "/nowhere"),
         api.ask("PUT", "/api/v1/endpoints/e", json={}),
     ):
-        for word in ("Traceback", "site-packages", "sqlalchemy", "/tmp", "0x"):
+        for word in ("Traceback", "site-packages", "sqlalchemy", "/tmp", " at 0x"):  # an id may hold 0x
             assert word not in answer.text
 
 
