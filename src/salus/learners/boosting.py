@@ -109,7 +109,7 @@ class Boosting(Learner):
         for trees in (1, 1, 1 + MEASURED_TREES):  # the first time also imports
             measured = cls(config.model_copy(update={"trees": trees, "patience_trees": trees}))
             started = time.monotonic()
-            measured.fit(small, _Silent(context))
+            measured.fit(small, context.silent())
             seconds.append(time.monotonic() - started)
         larger = len(prepared.train) / len(small.train)
         ready_s = larger * seconds[1]
@@ -231,17 +231,6 @@ def _rate(trees: int, prepared: Prepared) -> float:
     if not prepared.classification:  # what is smooth takes many trees
         return 0.06 if trees >= 1000 else 0.1
     return 0.03 if trees >= 600 else 0.05 if trees >= 300 else 0.1
-
-
-class _Silent(Context):
-    """The measuring fit's context: passes on only the question whether to stop."""
-
-    def __init__(self, context: Context):
-        super().__init__()
-        self._outer = context
-
-    def should_stop(self) -> bool:
-        return self._outer.should_stop()
 
 
 def _cells(prepared: Prepared) -> int:

@@ -93,7 +93,6 @@ def _answered(scores: np.ndarray, held: Part) -> np.ndarray:
 
 
 def _raw(prepared: Prepared, learned: Learned, context: Context) -> np.ndarray:
-
     best = learned.best
     learner = learner_named(best.learner)
     fitted = learner(learner.Config(**best.config)).fit(prepared, context.silent())

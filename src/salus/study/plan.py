@@ -45,7 +45,7 @@ class Chance:
 
 # What usually wins, by what the inputs are, in the order in which a short budget takes them.
 PORTFOLIO: dict[str, tuple[Chance, ...]] = {
-    "image": (Chance("cnn", 0.85), Chance("svm", 0.15, 45.0, 20_000)),
+    "image": (Chance("cnn", 0.85), Chance("svm", 0.15, 45.0, MANY_ROWS)),
     "series": (Chance("rocket", 0.6), Chance("boosting", 0.2, 30.0), Chance("cnn1d", 0.4, 100.0)),
     "table": (
         Chance("linear", 0.15),

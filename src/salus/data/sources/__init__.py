@@ -4,19 +4,14 @@ name in `SOURCES`."""
 from __future__ import annotations
 
 import importlib
+from collections.abc import Sequence
 from pathlib import Path
 
 from salus.core.errors import SalusError
 from salus.core.specs import DataSpec
 from salus.data.sources.base import Read, Source
 
-SOURCES: list[str] = [
-    "salus.data.sources.bundled:Bundled",
-    "salus.data.sources.idx_pictures:IdxPictures",
-    "salus.data.sources.hugging_face:HuggingFace",
-    "salus.data.sources.metadata_folder:MetadataFolder",
-    "salus.data.sources.splits_folder:SplitsFolder",
-    "salus.data.sources.class_folders:ClassFolders",
+TABLE_FILES: list[str] = [  # one file that is a table; also one side of a folder of them
     "salus.data.sources.parquet:Parquet",
     "salus.data.sources.arrow_file:ArrowFile",
     "salus.data.sources.json_lines:JsonLines",
@@ -25,20 +20,37 @@ SOURCES: list[str] = [
     "salus.data.sources.ts_series:TsSeries",
     "salus.data.sources.csv_table:CsvTable",
 ]
+SOURCES: list[str] = [
+    "salus.data.sources.bundled:Bundled",
+    "salus.data.sources.idx_pictures:IdxPictures",
+    "salus.data.sources.hugging_face:HuggingFace",
+    "salus.data.sources.metadata_folder:MetadataFolder",
+    "salus.data.sources.splits_folder:SplitsFolder",
+    "salus.data.sources.class_folders:ClassFolders",
+    *TABLE_FILES,
+]
 
 
 def source_for(path: Path) -> Source:
     """The source that claims the path; a folder with one table in it is that table. `unknown_layout` otherwise."""
-    for address in SOURCES:
+    source = claiming(path, SOURCES)
+    if source is not None:
+        return source
+    if path.is_dir() and len(files := _tables(path)) > 1:
+        raise SalusError("several_tables", where=path.name, found=", ".join(files[:10]))
+    found = "a folder" if path.is_dir() else f"'{path.name}'" if path.exists() else "nothing"
+    raise SalusError("unknown_layout", where=path.name, found=found)
+
+
+def claiming(path: Path, addresses: Sequence[str]) -> Source | None:
+    """The first of these sources that claims the path."""
+    for address in addresses:
         module, _, attribute = address.partition(":")
         source = getattr(importlib.import_module(module), attribute)()
         assert isinstance(source, Source)
         if source.claims(path):
             return source
-    if path.is_dir() and len(files := _tables(path)) > 1:
-        raise SalusError("several_tables", where=path.name, found=", ".join(files[:10]))
-    found = "a folder" if path.is_dir() else f"'{path.name}'" if path.exists() else "nothing"
-    raise SalusError("unknown_layout", where=path.name, found=found)
+    return None
 
 
 def read_data(path: Path, spec: DataSpec) -> Read:
@@ -54,9 +66,4 @@ def _tables(path: Path) -> list[str]:
     from salus.data.sources.csv_table import is_about
 
     found = sorted(file for file in path.iterdir() if file.is_file() and not is_about(file))
-    return [file.name for file in found if any(_claims(address, file) for address in SOURCES)]
-
-
-def _claims(address: str, path: Path) -> bool:
-    module, _, attribute = address.partition(":")
-    return bool(getattr(importlib.import_module(module), attribute)().claims(path))
+    return [file.name for file in found if claiming(file, SOURCES) is not None]

@@ -12,20 +12,12 @@ from pathlib import Path
 
 from salus.core.nouns import Split
 from salus.core.specs import DataSpec
+from salus.data.sources import TABLE_FILES, claiming
 from salus.data.sources.base import Read, Source
 from salus.data.sources.joined_parts import Part, joined_parts
 from salus.data.sources.stream import suffix_of
 from salus.data.split import side_of
 
-FILES = [  # what one side may be
-    "salus.data.sources.parquet:Parquet",
-    "salus.data.sources.arrow_file:ArrowFile",
-    "salus.data.sources.json_lines:JsonLines",
-    "salus.data.sources.arff:Arff",
-    "salus.data.sources.orange_tab:OrangeTab",
-    "salus.data.sources.ts_series:TsSeries",
-    "salus.data.sources.csv_table:CsvTable",
-]
 ENDING = re.compile(r"(.+)[-_.]([A-Za-z]+)")
 
 
@@ -43,17 +35,13 @@ class SplitsFolder(Source):
 
 
 def _reader(file: Path) -> Source:
-    for address in FILES:
-        module, _, attribute = address.partition(":")
-        source = getattr(importlib.import_module(module), attribute)()
-        assert isinstance(source, Source)
-        if source.claims(file):
-            return source
-    raise AssertionError(f"no source for {file.suffix}")
+    source = claiming(file, TABLE_FILES)
+    assert source is not None, f"no source for {file.suffix}"
+    return source
 
 
 def _suffixes() -> set[str]:
-    return {suffix for address in FILES for suffix in importlib.import_module(address.partition(":")[0]).SUFFIXES}
+    return {suffix for address in TABLE_FILES for suffix in importlib.import_module(address.partition(":")[0]).SUFFIXES}
 
 
 def _sides(path: Path) -> dict[Split, Path]:
