@@ -32,10 +32,10 @@ DOORS: dict[str, set[str]] = {
 # These see what they assemble.
 ASSEMBLERS = {"programs", "testing", "notebook", "__init__"}
 # What may not even be reachable at import from a room that starts without it.
-HEAVY = {"torch", "sklearn", "lightgbm", "pyarrow", "onnx", "onnxscript", "scipy"}
+HEAVY = {"torch", "sklearn", "lightgbm", "pyarrow", "onnx", "onnxscript", "scipy", "tokenizers"}
 LIGHT_ROOMS = {"core", "tasks", "bundle", "inference", "serving", "store", "actions", "web", "sdk", "cli", "programs"}
 # inference reads values with the kinds and encodes them; of data it may see no more.
-INFERENCE_MAY_SEE = ("salus.data.kinds", "salus.data.encoding", "salus.data.windows")
+INFERENCE_MAY_SEE = ("salus.data.kinds", "salus.data.encoding", "salus.data.windows", "salus.data.pieces")
 
 
 def modules() -> list[Path]:
