@@ -15,6 +15,7 @@ from salus.core.durable import write_file
 from salus.learners.base import Fitted, Learner, LearnerConfig, Prepared, Proposal
 from salus.learners.graphs import GraphBuilder
 from salus.learners.options import config_from
+from salus.tasks.base import Task
 
 
 class SharesConfig(LearnerConfig):
@@ -51,8 +52,8 @@ class Shares(Learner):
     Config = SharesConfig
 
     @classmethod
-    def learns(cls, classification: bool, kinds: frozenset[str]) -> bool:
-        return classification and not kinds & {"image", "series"}
+    def learns(cls, task: Task, kinds: frozenset[str]) -> bool:
+        return task.classification and not kinds & {"image", "series"}
 
     @classmethod
     def propose(cls, prepared: Prepared, options: Mapping[str, Any], budget_s: float, context: Context) -> Proposal:

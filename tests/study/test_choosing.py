@@ -16,13 +16,14 @@ from salus.study.choose import best_single, choose, standard_error
 from salus.study.fit import Candidate, answers_of, calibration_of, losses_of
 from salus.study.lesson import Lesson, take_feeds
 from salus.study.tune import ask, searches
+from salus.tasks import task_named
 
 
 def lesson(target: np.ndarray, groups: np.ndarray | None = None) -> Lesson:
     rows = np.arange(len(target))
     part = Part({"numbers": np.zeros((len(target), 1), np.float32)}, target, rows, groups)
     schema: Any = None
-    return Lesson("final", schema, part, ((rows[:0], rows),), True, True, 2, 0, 1)
+    return Lesson("final", schema, part, ((rows[:0], rows),), True, task_named("binary-classification"), 2, 0, 1)
 
 
 def candidate(place: int, scores: np.ndarray, target: np.ndarray, ms: float = 0.1) -> Candidate:

@@ -74,7 +74,7 @@ def write_bundle(
         **({REPORT_HTML_ZH: report_html_zh.encode()} if report_html_zh else {}),
         CARD: card.encode(),
     }
-    _check_graphs(graphs, outputs)
+    _check_graphs(graphs, outputs if program == "single" else ())
     files = {name: digest(content) for name, content in sorted(contents.items())}
     manifest = Manifest(
         format=FORMAT,
@@ -99,6 +99,7 @@ def write_bundle(
 
 
 def _check_graphs(graphs: Mapping[str, bytes], outputs: Sequence[str]) -> None:
+    """outputs: what `main` must give."""
     for name, content in graphs.items():
         assert PART_NAME.fullmatch(name), f"{name} is no name of a graph"
         facts = check_graph(content, name)

@@ -82,6 +82,9 @@ def train_flags(
     target: Annotated[
         list[str] | None, typer.Option(help="Column to predict; repeat for several numbers at once.")
     ] = None,
+    task: Annotated[
+        str | None, typer.Option(help="What is learned, where the kinds of the columns leave a choice.")
+    ] = None,
     group: Annotated[
         str | None, typer.Option(help="Column of people, patients or sessions that must not lie on two sides.")
     ] = None,
@@ -122,6 +125,7 @@ def train_flags(
     threshold = {"positive": positive} | {name: value for name, value in costs.items() if value is not None}
     said: Json = {
         "target": target or None,
+        "task": task,
         "group": group,
         "find_group": find_group,
         "split": split,

@@ -41,6 +41,10 @@ def check_train_spec(spec: TrainSpec) -> None:
         raise SalusError(
             "bad_spec", where="recipe", expected=f"one of {_words(catalogue()['recipes'])}", found=spec.recipe[:60]
         )
+    if spec.task is not None and spec.task not in catalogue()["tasks"]:
+        raise SalusError(
+            "bad_spec", where="task", expected=f"one of {_words(catalogue()['tasks'])}", found=spec.task[:60]
+        )
     if spec.learner != "auto" and spec.learner not in learners:
         raise SalusError(
             "bad_spec", where="learner", expected=f"auto or one of {_words(learners)}", found=spec.learner[:60]

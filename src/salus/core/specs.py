@@ -63,6 +63,7 @@ class TrainSpec(Spec):
     """What is trained on a data version."""
 
     target: tuple[str, ...]
+    task: str | None = None  # which task it is, where the kinds of the columns leave a choice
     group: str | None = None
     find_group: bool = True  # without a group: one that is found in the data keeps people on one side
     time: str | None = None  # split by this column: the latest rows are the test

@@ -39,7 +39,8 @@ def find_for_training(
     splits: Splits,
     groups: np.ndarray | None = None,
 ) -> tuple[Finding, ...]:
-    """Findings of the data with its roles. `target` and `groups` (codes) are aligned with `rows`."""
+    """Findings of the data with its roles. `target` and `groups` (codes) are aligned with `rows`. A target that is neither labels nor
+    numbers (objects) is not looked into: its kind did that when the data were added."""
     roles = {column.name: column.role for column in schema.columns}
     findings = [found for found in version.findings if _still_true(found, roles)]
     names = [column.name for column in schema.targets]
@@ -47,6 +48,8 @@ def find_for_training(
         unlabelled = np.setdiff1d(np.arange(version.rows), rows)
         said = {"where": ", ".join(names), "found": len(unlabelled)}
         findings.append(finding("missing_labels", Severity.WARNING, names, unlabelled, **said))
+    if target.dtype.kind not in "if" or target.ndim > 2:
+        return tuple([*findings, *_overlap_of_sources(version, schema, rows, splits), *_groups(schema, splits, groups)])
     findings += findings_of_labels(schema, target)
     if any(found.severity is Severity.BLOCKER for found in findings):
         return tuple(findings)
@@ -63,6 +66,16 @@ def find_for_training(
 def findings_of_labels(schema: Schema, target: np.ndarray) -> list[Finding]:
     """What the target itself says, before rows are split: whether there is anything to learn."""
     return _labels(target, schema) if target.dtype.kind == "i" else _numbers(target, schema)
+
+
+def _overlap_of_sources(version: DataVersion, schema: Schema, rows: np.ndarray, splits: Splits) -> list[Finding]:
+    """The same inputs on two sides, of the inputs that lie in the data as they are."""
+    there = {column.name for column in version.schema.columns}
+    inputs = tuple(column for column in schema.inputs if column.name in there)
+    if not inputs:
+        return []
+    known = schema.model_copy(update={"columns": inputs})
+    return _overlap(version, known, _Keys(version, known, rows), rows, splits)
 
 
 def overlapping_rows(version: DataVersion, schema: Schema, rows: np.ndarray, splits: Splits) -> np.ndarray:

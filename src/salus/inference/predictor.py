@@ -1,4 +1,4 @@
-"""Rows in, predictions out, from a bundle alone: kind.read, graph, task.decode.
+"""Rows in, predictions out, from a bundle alone: kind.read, the program that runs the graphs, task.decode.
 
 The same code answers in a notebook, when a study measures, and in the model server. Knows bundles, kinds and tasks.
 Does not know HTTP, endpoints or batching; values of several requests are joined end to end before `answer`.
@@ -6,7 +6,8 @@ Does not know HTTP, endpoints or batching; values of several requests are joined
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -18,12 +19,15 @@ from salus.data.kinds.base import Values
 from salus.inference.engines.base import Engine
 from salus.inference.engines.onnx import OnnxEngine
 from salus.inference.examples import make_examples, typical_row
+from salus.inference.programs import program_named
+from salus.inference.programs.base import Options
+from salus.inference.programs.single import MAIN
 from salus.inference.requests import RowReader
 from salus.tasks import task_named
+from salus.tasks.compound import CompoundTask
 
-CHUNK_ROWS = 256
-MAIN = "main"
 WARMING_RUNS = 3
+NO_OPTIONS: Options = MappingProxyType({})
 
 
 class Predictor:
@@ -38,15 +42,12 @@ class Predictor:
         self._outputs = list(manifest.outputs)
         self._targets = [column.name for column in self.schema.targets]
         self._states = [column.state or {} for column in self.schema.targets]
+        self._program = program_named(manifest.program)
         self._reader = RowReader(self.schema)
 
     @classmethod
     def open(cls, bundle: Bundle, threads: int = 1, engine: Engine | None = None) -> Predictor:
         """A predictor that is ready to answer. engine: what runs the graphs; ONNX Runtime in this process by default."""
-        if bundle.manifest.program != "single":
-            raise SalusError(
-                "bundle_damaged", where="program", expected="a bundle with one pass", found=bundle.manifest.program
-            )
         engine = engine if engine is not None else OnnxEngine()
         engine.load(bundle.graphs(), threads)
         return cls(bundle, engine)
@@ -60,8 +61,20 @@ class Predictor:
         return self.answer(self.read_image(content))[0]
 
     def predict_values(self, values: Mapping[str, Values]) -> dict[str, np.ndarray]:
-        """Every output of the graph for whole columns of read values, in chunks of rows."""
-        return dict(zip(self._outputs, self._run(values, self._outputs), strict=True))
+        """Every output of the graph for whole columns of read values, in chunks of rows. Of a compound task what its program gives,
+        for rows that fit into one run."""
+        if self.task.plain:
+            return dict(zip(self._outputs, self._run(values, self._outputs), strict=True))
+        return {self.task.output: self._run_program(values, {})}
+
+    def answers(self, values: Mapping[str, Values], options: Options = NO_OPTIONS) -> np.ndarray:
+        """The answers (B,) of a compound task to whole columns of read values."""
+        assert isinstance(self.task, CompoundTask), "a plain task has outputs of its graph"
+        parts = [
+            self.task.settle(self._run_program(part, options), self._states)
+            for part in _chunks(values, self.task.rows_at_once)
+        ]
+        return np.concatenate(parts)
 
     def read_rows(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, Values]:
         """Raw JSON rows as values by column."""
@@ -75,24 +88,26 @@ class Predictor:
             raise SalusError("not_a_picture_model", where="the request body", found=names)
         return {inputs[0].name: [kind_named("image").read(content, "the request body")]}
 
-    def answer(self, values: Mapping[str, Values]) -> list[dict[str, Any]]:
-        """One prediction a row."""
+    def answer(self, values: Mapping[str, Values], options: Options = NO_OPTIONS) -> list[dict[str, Any]]:
+        """One prediction a row. options: what a request asks of the program of a compound task."""
         if not _rows_of(values):
             return []
+        if not self.task.plain:
+            return self.task.decode(self.answers(values, options), self._states, self._targets)
         raw = self._run(values, [self.task.output])[0]
         if not np.isfinite(raw).all():
             raise SalusError("engine_failed", found="an answer that is not finite")
         return self.task.decode(raw, self._states, self._targets)
 
     def _run(self, values: Mapping[str, Values], outputs: list[str]) -> list[np.ndarray]:
-        rows = _rows_of(values)
-        if rows <= CHUNK_ROWS:
+        if _rows_of(values) <= self.task.rows_at_once:
             return self.engine.run(MAIN, self._reader.encode(values), outputs)
-        parts = [
-            self._run({name: of_all[start : start + CHUNK_ROWS] for name, of_all in values.items()}, outputs)
-            for start in range(0, rows, CHUNK_ROWS)
-        ]
+        parts = [self._run(part, outputs) for part in _chunks(values, self.task.rows_at_once)]
         return [np.concatenate([part[at] for part in parts]) for at in range(len(outputs))]
+
+    def _run_program(self, values: Mapping[str, Values], options: Options) -> np.ndarray:
+        """What the program gives for rows that go through it together."""
+        return self._program.run(self.engine, self._reader.encode(values), self.task.output, self._states, options)
 
     def row_schema(self) -> dict[str, Any]:
         """JSON Schema of one row."""
@@ -131,6 +146,12 @@ class Predictor:
     def close(self) -> None:
         """Gives the engine's memory back."""
         self.engine.close()
+
+
+def _chunks(values: Mapping[str, Values], rows: int) -> Iterator[dict[str, Values]]:
+    """The columns, so many rows at a time."""
+    for start in range(0, _rows_of(values), rows):
+        yield {name: of_all[start : start + rows] for name, of_all in values.items()}
 
 
 def _rows_of(values: Mapping[str, Values]) -> int:

@@ -23,6 +23,8 @@ from salus.core.wire import canonical
 from salus.inference.engines.process import PASSED_ON
 from salus.inference.limits import limit_memory, limit_processor_time, no_core_dumps
 from salus.inference.predictor import Predictor
+from salus.tasks import task_named
+from salus.tasks.compound import CompoundTask
 
 PROBABILITY_TOLERANCE = 1e-4
 VALUE_TOLERANCE = 1e-4  # times the standard deviation of the target in training
@@ -74,7 +76,8 @@ def verify(bundle: Bundle) -> dict[str, Any]:
     finally:
         predictor.close()
     canonical(predictions)  # every prediction is JSON with finite numbers
-    largest = {name: _compare(bundle, name, answer, found) for name, answer in answers.items()}
+    compare = _compare if predictor.task.plain else _compare_compound
+    largest = {name: compare(bundle, name, answer, found) for name, answer in answers.items()}
     return {"rows": len(rows), "largest": largest, "seconds": round(time.perf_counter() - started, 4)}
 
 
@@ -93,6 +96,21 @@ def _compare(bundle: Bundle, name: str, answer: Any, found: dict[str, np.ndarray
     if not np.all(difference <= allowed):
         raise _disagrees(f"{name} of example {worst} off by {float(np.max(difference[worst])):.3g}")
     return float(np.max(difference))
+
+
+def _compare_compound(bundle: Bundle, name: str, answer: Any, found: dict[str, np.ndarray]) -> float:
+    """By how many tolerances what the program gave differs."""
+    task = task_named(bundle.manifest.task)
+    assert isinstance(task, CompoundTask), "a plain task has numbers to compare"
+    if name not in found:
+        raise _disagrees(f"no output '{name}' of the program")
+    expected = np.asarray(answer, dtype=found[name].dtype)
+    apart = task.agree(expected, found[name])
+    if not apart <= 1:
+        raise _disagrees(
+            f"{name} of shape {found[name].shape} instead of {expected.shape}, {apart:.3g} tolerances apart"
+        )
+    return apart
 
 
 def _allowed(bundle: Bundle, name: str, expected: np.ndarray) -> np.ndarray:

@@ -3,7 +3,8 @@
 A learner may assume fitted kinds, encoded feeds and a target without missing values. It must keep: the seed decides
 everything it draws; it asks `context.stop_if_asked` at least every second; with a checkpoint path it resumes to the same bits;
 its exported graph gives raw scores (`scores` float32 (B, K) logits) or, for regression, `values` float32 (B, M)
-for the feeds it was given, batch axis free. Calibration is added by others.
+for the feeds it was given, batch axis free. Calibration is added by others. For a compound task its graphs are what the program
+named by `Fitted.program` runs (see `salus.inference.programs`).
 """
 
 from __future__ import annotations
@@ -13,13 +14,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from salus.core.context import Context
 from salus.core.nouns import Schema
+from salus.tasks.base import Task
+
+Program = Literal["single", "encoder-step", "diffusion"]
 
 
 class LearnerConfig(BaseModel):
@@ -44,7 +48,8 @@ class Part:
     """The rows of one side of a split, encoded.
 
     feeds: graph inputs (see `Kind.join`), axis 0 rows, but `series` (W, C, T), whose windows `series_rows` (B, W) maps to rows.
-    target: int64 codes (B,), or float64 (B, M). rows: their indices in the data version. groups: None without groups.
+    target: int64 codes (B,), or float64 (B, M), or what a compound task keeps: (B,) of objects, or dense. rows: their
+    indices in the data version. groups: None without groups.
     """
 
     feeds: dict[str, np.ndarray]
@@ -58,7 +63,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Prepared:
-    """What a learner learns from. `classes` is K for classification, M (targets) for regression.
+    """What a learner learns from. `classes` is K for classification, M (targets) for regression, 0 for a compound task. `task`: its name.
 
     `validation` may have no rows: then all is learned from, and nothing is chosen by rows held out (but by folds of train)."""
 
@@ -69,23 +74,36 @@ class Prepared:
     classes: int
     seed: int
     threads: int
+    task: str = ""
 
 
 class Fitted(ABC):
     """What a fit gave. `details` is JSON for the report: steps done, best iteration, curves. `refit`: changes of the config with
-    which a fit without validation rows learns as much (boosting: as many trees as were best)."""
+    which a fit without validation rows learns as much (boosting: as many trees as were best). `program`: what runs its graphs."""
 
     details: dict[str, Any]
     refit: Mapping[str, Any] = MappingProxyType({})
+    program: Program = "single"
 
     @abstractmethod
     def raw(self, feeds: Mapping[str, np.ndarray]) -> np.ndarray:
-        """What the trainer's own library answers (not the graph): scores (B, K), or values (B, M). The bundle's examples are made of it, so that a
-        graph that says something else is refused before it is published."""
+        """What the trainer's own library answers (not the graph): scores (B, K), or values (B, M); for a compound task what its
+        program gives, with default options. The bundle's examples are made of it, so that a graph that says something else is
+        refused before it is published."""
 
-    @abstractmethod
     def export(self, path: Path) -> None:
         """Writes the one ONNX graph (single file, no external data, metadata stripped, checked)."""
+        raise NotImplementedError
+
+    def graphs(self, folder: Path) -> dict[str, bytes]:
+        """All graphs by name, each by the rules of `export`; one called `main` for a program of a single pass. folder: for files
+        on the way, which are gone afterwards."""
+        path = folder / "exported.onnx"
+        try:
+            self.export(path)
+            return {"main": path.read_bytes()}
+        finally:
+            path.unlink(missing_ok=True)
 
     def saliency_graph(self) -> bytes | None:
         """An ONNX graph with the same feeds that shows where it looks: output `saliency` float32, at least 0, (B, h, w) over the
@@ -112,8 +130,8 @@ class Learner(ABC):
 
     @classmethod
     @abstractmethod
-    def learns(cls, classification: bool, kinds: frozenset[str]) -> bool:
-        """Whether it can learn from inputs of these kinds."""
+    def learns(cls, task: Task, kinds: frozenset[str]) -> bool:
+        """Whether it can learn this task from inputs of these kinds."""
 
     @classmethod
     @abstractmethod

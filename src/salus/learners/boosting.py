@@ -26,6 +26,7 @@ from salus.learners.graphs import MAX_GRAPH_BYTES
 from salus.learners.options import config_from, derived
 from salus.learners.table_codes import TableCodes
 from salus.learners.trees import NODE_BYTES, ensemble_graph, parse_trees
+from salus.tasks.base import Task
 
 MEASURED_TREES, MEASURED_ROWS = 8, 20_000
 FEWEST_TREES = 100  # even when the rate measured on a busy machine promises fewer; they stop early
@@ -97,8 +98,8 @@ class Boosting(Learner):
     config: BoostingConfig
 
     @classmethod
-    def learns(cls, classification: bool, kinds: frozenset[str]) -> bool:
-        return Front.takes(kinds)
+    def learns(cls, task: Task, kinds: frozenset[str]) -> bool:
+        return task.plain and Front.takes(kinds)
 
     @classmethod
     def propose(cls, prepared: Prepared, options: Mapping[str, Any], budget_s: float, context: Context) -> Proposal:

@@ -37,6 +37,7 @@ from salus.learners.networks.recipe import MIN_SIDE, RecipeNetwork
 from salus.learners.options import config_from
 from salus.learners.picture_graph import Answering, answers, graph_of, saliency_of
 from salus.learners.pictures import flips_hurt, pixel_statistics, pixels_of, reduced, reduction_of
+from salus.tasks.base import Task
 from salus.training.augmentation import Augmentation
 from salus.training.batches import Batches, step_generator
 from salus.training.loop import Course, threads
@@ -98,8 +99,8 @@ class Cnn(Learner):
     config: CnnConfig
 
     @classmethod
-    def learns(cls, classification: bool, kinds: frozenset[str]) -> bool:
-        return kinds == {"image"}
+    def learns(cls, task: Task, kinds: frozenset[str]) -> bool:
+        return task.plain and kinds == {"image"}
 
     @classmethod
     def propose(cls, prepared: Prepared, options: Mapping[str, Any], budget_s: float, context: Context) -> Proposal:

@@ -27,6 +27,7 @@ from salus.learners.options import config_from, derived
 from salus.learners.sklearn_trees import growable, leaf_of, tree_of
 from salus.learners.table_codes import TableCodes
 from salus.learners.trees import NODE_BYTES, Tree, ensemble_nodes
+from salus.tasks.base import Task
 
 MEASURED_TREES = 4
 AIMED_BYTES = 18_000_000  # of a graph, by the number of leaves
@@ -82,8 +83,8 @@ class Forest(Learner):
     config: ForestConfig
 
     @classmethod
-    def learns(cls, classification: bool, kinds: frozenset[str]) -> bool:
-        return Front.takes(kinds)
+    def learns(cls, task: Task, kinds: frozenset[str]) -> bool:
+        return task.plain and Front.takes(kinds)
 
     @classmethod
     def propose(cls, prepared: Prepared, options: Mapping[str, Any], budget_s: float, context: Context) -> Proposal:

@@ -37,6 +37,7 @@ from salus.learners.front import Front
 from salus.learners.graphs import GraphBuilder
 from salus.learners.options import config_from, derived
 from salus.learners.tabular import Tabular
+from salus.tasks.base import Task
 
 SAMPLE_ROWS, IMPORTING_ROWS = (
     1000,
@@ -128,8 +129,8 @@ class Linear(Learner):
     config: LinearConfig
 
     @classmethod
-    def learns(cls, classification: bool, kinds: frozenset[str]) -> bool:
-        return Front.takes(kinds)
+    def learns(cls, task: Task, kinds: frozenset[str]) -> bool:
+        return task.plain and Front.takes(kinds)
 
     @classmethod
     def propose(cls, prepared: Prepared, options: Mapping[str, Any], budget_s: float, context: Context) -> Proposal:

@@ -30,6 +30,7 @@ from salus.learners.networks.table import TableNetwork
 from salus.learners.options import config_from, derived
 from salus.learners.ramps import Ramps
 from salus.learners.tabular import Tabular
+from salus.tasks.base import Task
 from salus.training.batches import Batches
 from salus.training.loop import Course, Watch, learn, threads
 from salus.training.optimisers import Average, make_optimiser
@@ -164,8 +165,8 @@ class Mlp(Learner):
     config: MlpConfig
 
     @classmethod
-    def learns(cls, classification: bool, kinds: frozenset[str]) -> bool:
-        return Front.takes(kinds)
+    def learns(cls, task: Task, kinds: frozenset[str]) -> bool:
+        return task.plain and Front.takes(kinds)
 
     @classmethod
     def propose(cls, prepared: Prepared, options: Mapping[str, Any], budget_s: float, context: Context) -> Proposal:

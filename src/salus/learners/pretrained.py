@@ -43,6 +43,7 @@ from salus.learners.networks.old_weights import read_old_weights
 from salus.learners.options import config_from
 from salus.learners.picture_graph import Answering
 from salus.learners.pictures import flips_hurt, pixels_of, reduced
+from salus.tasks.base import Task
 from salus.training.batches import Batches, step_generator
 from salus.training.loop import Course, autocast, threads
 from salus.training.machine import has_fast_bf16
@@ -100,8 +101,8 @@ class Pretrained(Learner):
     config: PretrainedConfig
 
     @classmethod
-    def learns(cls, classification: bool, kinds: frozenset[str]) -> bool:
-        return kinds == {"image"}
+    def learns(cls, task: Task, kinds: frozenset[str]) -> bool:
+        return task.plain and kinds == {"image"}
 
     @classmethod
     def propose(cls, prepared: Prepared, options: Mapping[str, Any], budget_s: float, context: Context) -> Proposal:

@@ -36,6 +36,7 @@ from salus.learners.deep import (
 from salus.learners.graphs import GraphBuilder
 from salus.learners.networks.nodes import evidence_nodes, linear_nodes, plain
 from salus.learners.options import config_from
+from salus.tasks.base import Task
 from salus.training.batches import Batches, step_generator
 from salus.training.loop import Course, threads
 from salus.training.windows import WindowAugmentation
@@ -184,8 +185,8 @@ class RecordingLearner(Learner):
         """New weights, drawn from torch's generator; a `SeriesNetwork`. `self.config.width` is a number."""
 
     @classmethod
-    def learns(cls, classification: bool, kinds: frozenset[str]) -> bool:
-        return kinds == {"series"}
+    def learns(cls, task: Task, kinds: frozenset[str]) -> bool:
+        return task.plain and kinds == {"series"}
 
     @classmethod
     def propose(cls, prepared: Prepared, options: Mapping[str, Any], budget_s: float, context: Context) -> Proposal:

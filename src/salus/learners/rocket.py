@@ -25,6 +25,7 @@ from salus.learners.graphs import GraphBuilder
 from salus.learners.kernels import KERNELS, Kernels
 from salus.learners.options import config_from
 from salus.learners.tabular import Tabular
+from salus.tasks.base import Task
 
 MEASURED_WINDOWS = 64
 MAX_MATRIX_BYTES = 2**30
@@ -88,8 +89,8 @@ class Rocket(Learner):
     config: RocketConfig
 
     @classmethod
-    def learns(cls, classification: bool, kinds: frozenset[str]) -> bool:
-        return "series" in kinds and kinds <= {"series", "number", "category"}
+    def learns(cls, task: Task, kinds: frozenset[str]) -> bool:
+        return task.plain and "series" in kinds and kinds <= {"series", "number", "category"}
 
     @classmethod
     def propose(cls, prepared: Prepared, options: Mapping[str, Any], budget_s: float, context: Context) -> Proposal:

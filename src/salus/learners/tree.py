@@ -26,6 +26,7 @@ from salus.learners.rules import rules_of
 from salus.learners.sklearn_trees import growable, leaf_of, tree_of
 from salus.learners.table_codes import TableCodes
 from salus.learners.trees import Tree, ensemble_nodes
+from salus.tasks.base import Task
 
 SAMPLE_ROWS, IMPORTING_ROWS = 2000, 50
 PRIOR_ROWS = 1.0  # with which the shares of a leaf are smoothed
@@ -64,8 +65,8 @@ class DecisionTree(Learner):
     config: TreeConfig
 
     @classmethod
-    def learns(cls, classification: bool, kinds: frozenset[str]) -> bool:
-        return Front.takes(kinds)
+    def learns(cls, task: Task, kinds: frozenset[str]) -> bool:
+        return task.plain and Front.takes(kinds)
 
     @classmethod
     def propose(cls, prepared: Prepared, options: Mapping[str, Any], budget_s: float, context: Context) -> Proposal:

@@ -17,7 +17,8 @@ from salus.data.split import fold_rows
 from salus.evaluation.intervals import Resampling
 from salus.learners import learner_named
 from salus.learners.base import Part, Prepared
-from salus.study.fit import answers_of, calibration_of, losses_of, run_graph
+from salus.study.answering import run_graph
+from salus.study.fit import answers_of, calibration_of, losses_of
 from salus.study.learn import Learned
 from salus.study.lesson import Encoder, lesson_of, take_part
 from salus.study.prepare import Material
@@ -32,7 +33,7 @@ def contrast(
 ) -> dict[str, Any] | None:
     """{"metric", "value", "low", "high", "rows", "seconds"} over rows of random folds, as many folds as the time allows; None
     where no group is kept together or no time is given."""
-    if material.groups is None or limit_s <= 0:
+    if material.groups is None or limit_s <= 0 or not material.task.plain:
         return None
     started = time.monotonic()
     rows = len(material.target)
@@ -62,6 +63,8 @@ def learning_curve(learned: Learned, limit_s: float, context: Context) -> list[d
     """[{"rows", "loss", "error"}]: the mean loss on the rows that the first fold holds out, with its standard error, when a part
     of the other rows is learned from, and when all are; empty where there is no time for it."""
     lesson, best = learned.lesson, learned.best
+    if not lesson.task.plain:
+        return []
     first = len(lesson.folds[0][1])
     started, curve = time.monotonic(), list[dict[str, Any]]()
     expected_s = best.seconds / len(lesson.folds)
@@ -97,7 +100,5 @@ def _raw(prepared: Prepared, learned: Learned, context: Context) -> np.ndarray:
     learner = learner_named(best.learner)
     fitted = learner(learner.Config(**best.config)).fit(prepared, context.silent())
     with tempfile.TemporaryDirectory(prefix="salus-contrast-") as scratch:
-        path = Path(scratch) / "graph.onnx"
-        fitted.export(path)
         output = "scores" if prepared.classification else "values"
-        return run_graph(path.read_bytes(), prepared.validation.feeds, output, prepared.threads)
+        return run_graph(fitted.graphs(Path(scratch))["main"], prepared.validation.feeds, output, prepared.threads)

@@ -20,7 +20,9 @@ from salus.study.prepare import Material
 
 def decided(material: Material, learned: Learned, judged: Judged | None, spec: TrainSpec) -> Material:
     """The material whose targets know their decisions. judged: where all rows judged in their turn, all of them decide: the few that
-    one lesson held out would place a threshold by chance."""
+    one lesson held out would place a threshold by chance. A compound task decides nothing: its targets know what was learned with it."""
+    if not material.task.plain:
+        return material.with_schema(learned.lesson.schema)
     targets = material.schema.targets
     said, target, groups = _held_out(material, learned, judged)
     if learned.calibration is None:

@@ -16,20 +16,19 @@ import numpy as np
 from salus.core.context import Context
 from salus.core.durable import write_file
 from salus.evaluation.calibrate import apply_calibration, fit_calibration
-from salus.inference.engines.onnx import OnnxEngine
 from salus.learners import learner_named
-from salus.learners.base import Fitted, Learner, Prepared
-from salus.study.lesson import Lesson, take_feeds
+from salus.learners.base import Fitted, Learner, Prepared, Program
+from salus.study.answering import run_graph, run_program, seconds_of_one_row
+from salus.study.lesson import Lesson
+from salus.tasks.compound import CompoundTask
 
-CHUNK_ROWS = 256
 SMALLEST_PROBABILITY = 1e-7
-TIMED_PASSES = 20
 
 
 @dataclass(frozen=True)
 class Candidate:
     """One config and what it said about the rows held out: `scores` (H, K) or values (H, M), and the loss of each row (its
-    mean is `loss`). `refit`: what changes in the config when nothing is held out. `one_row_ms`: median of one row."""
+    mean is `loss`); a compound task has no scores. `refit`: what changes in the config when nothing is held out. `one_row_ms`: median of one row."""
 
     place: int
     learner: str
@@ -47,11 +46,12 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Member:
-    """A fitted config as a graph with raw scores, and its own library's answers to the examples. `saliency`: the graph that
-    shows where it looks, where the learner has one."""
+    """A fitted config as graphs (a plain task: `main` alone, with raw scores), what runs them, and its own library's answers to
+    the examples. `saliency`: the graph that shows where it looks, where the learner has one."""
 
     candidate: Candidate
-    graph: bytes
+    program: Program
+    graphs: dict[str, bytes]
     example_answers: np.ndarray
     details: dict[str, Any]
     saliency: bytes | None
@@ -73,22 +73,19 @@ def held_out(
     learner: type[Learner] = learner_named(entry["learner"])
     context.event("fitting", learner=learner.name, lesson=lesson.name, place=place, folds=len(lesson.folds))
     started = time.monotonic()
-    scores, refits, details, latency, size = [], list[Mapping[str, Any]](), dict[str, Any](), 0.0, 0
+    answers, refits, details, latency, size = [], list[Mapping[str, Any]](), dict[str, Any](), 0.0, 0
     for fold in range(len(lesson.folds)):
         prepared = lesson.prepared(fold)
         fitted = learner(learner.Config(**entry["config"])).fit(prepared, context)
-        graph = _graph(fitted, folder / f"trial-{name}.onnx")
-        output = "scores" if lesson.classification else "values"
-        scores.append(run_graph(graph, prepared.validation.feeds, output, lesson.threads))
+        graphs = fitted.graphs(folder)
+        answers.append(_said(fitted.program, graphs, prepared, lesson))
         refits.append(fitted.refit)
         if fold == 0:
-            details, size = fitted.details, len(graph)
-            latency = _one_row_ms(graph, prepared, output)
+            details, size = fitted.details, sum(map(len, graphs.values()))
+            latency = _one_row_ms(fitted.program, graphs, prepared, lesson)
             if not lesson.cross:
-                _keep_fitted(name, fitted, graph, example_feeds, folder, context)
-    said = np.concatenate(scores).astype(np.float64)  # as they come back after a kill
-    calibration = calibration_of(said, lesson.held_target, lesson.held_groups) if lesson.classification else None
-    row_losses = losses_of(answers_of(said, calibration), lesson.held_target, lesson.classification)
+                _keep_fitted(name, fitted, graphs, example_feeds, folder, context)
+    said, row_losses, calibration = _judged(np.concatenate(answers), lesson)
     candidate = Candidate(
         place=place,
         learner=learner.name,
@@ -113,7 +110,8 @@ def member(
 ) -> Member:
     """The candidate as it is given away: of the only fold, or learned once more from all rows of the lesson."""
     name = f"{lesson.name}-{candidate.place}"
-    if context.recall(f"member-{name}") is None or not (folder / f"member-{name}.onnx").exists():
+    record = context.recall(f"member-{name}")
+    if record is None or not all(_graph_file(folder, name, graph).exists() for graph in record["graphs"]):
         learner = learner_named(candidate.learner)
         context.event("fitting", learner=learner.name, lesson=lesson.name, place=candidate.place, folds=0)
         if lesson.cross:
@@ -122,35 +120,37 @@ def member(
         else:  # the files of the fold are gone, its record is not
             config, prepared = learner.Config(**candidate.config), lesson.prepared(0)
         fitted = learner(config).fit(prepared, context)
-        graph = _graph(fitted, folder / f"trial-{name}.onnx")
-        _keep_fitted(name, fitted, graph, example_feeds, folder, context)
+        _keep_fitted(name, fitted, fitted.graphs(folder), example_feeds, folder, context)
     record = context.recall(f"member-{name}")
     assert record is not None, "just remembered"
     saliency = folder / f"saliency-{name}.onnx"
     return Member(
         candidate,
-        (folder / f"member-{name}.onnx").read_bytes(),
-        np.asarray(record["example_answers"], dtype=np.float64),
+        record["program"],
+        {graph: _graph_file(folder, name, graph).read_bytes() for graph in record["graphs"]},
+        np.asarray(record["example_answers"], dtype=record["answers_type"]),
         record["details"],
         saliency.read_bytes() if saliency.exists() else None,
     )
 
 
-def run_graph(graph: bytes, feeds: Mapping[str, np.ndarray], output: str, threads: int) -> np.ndarray:
-    """One output of a graph for all rows, in chunks (recordings, whose windows hang together, in one)."""
-    engine = OnnxEngine()
-    engine.load({"main": graph}, threads)
-    try:
-        if "series" in feeds:
-            return engine.run("main", dict(feeds), [output])[0]
-        rows = len(next(iter(feeds.values())))
-        chunks = [
-            engine.run("main", {name: feed[start : start + CHUNK_ROWS] for name, feed in feeds.items()}, [output])[0]
-            for start in range(0, rows, CHUNK_ROWS)
-        ]
-        return np.concatenate(chunks)
-    finally:
-        engine.close()
+def _said(program: str, graphs: Mapping[str, bytes], prepared: Prepared, lesson: Lesson) -> np.ndarray:
+    """What the graphs say about the rows held out: scores or values, or answers."""
+    feeds = prepared.validation.feeds
+    if lesson.task.plain:
+        output = "scores" if lesson.classification else "values"
+        return run_graph(graphs["main"], feeds, output, lesson.threads)
+    return run_program(program, graphs, feeds, len(prepared.validation), lesson)
+
+
+def _judged(said: np.ndarray, lesson: Lesson) -> tuple[np.ndarray, np.ndarray, dict[str, Any] | None]:
+    """Scores, losses of the rows and the simple calibration of what was said about all rows held out."""
+    task = lesson.task
+    if isinstance(task, CompoundTask):
+        return np.zeros((len(said), 0)), task.losses(said, lesson.held_target), None
+    scores = said.astype(np.float64)  # as they come back after a kill
+    calibration = calibration_of(scores, lesson.held_target, lesson.held_groups) if lesson.classification else None
+    return scores, losses_of(answers_of(scores, calibration), lesson.held_target, lesson.classification), calibration
 
 
 def calibration_of(scores: np.ndarray, target: np.ndarray, groups: np.ndarray | None) -> dict[str, Any]:
@@ -170,27 +170,13 @@ def losses_of(answers: np.ndarray, target: np.ndarray, classification: bool) -> 
     return np.asarray(-np.log(np.maximum(answers[np.arange(len(answers)), target], SMALLEST_PROBABILITY)))
 
 
-def _graph(fitted: Fitted, path: Path) -> bytes:
-    fitted.export(path)
-    graph = path.read_bytes()
-    path.unlink()
-    return graph
+def _graph_file(folder: Path, name: str, graph: str) -> Path:
+    return folder / f"member-{name}-{graph}.onnx"
 
 
-def _one_row_ms(graph: bytes, prepared: Prepared, output: str) -> float:
+def _one_row_ms(program: str, graphs: Mapping[str, bytes], prepared: Prepared, lesson: Lesson) -> float:
     """Median milliseconds of one row in this process, one thread."""
-    feeds = take_feeds(prepared.validation.feeds, np.zeros(1, dtype=np.int64))
-    engine = OnnxEngine()
-    engine.load({"main": graph}, 1)
-    try:
-        seconds = []
-        for _ in range(TIMED_PASSES):
-            began = time.perf_counter()
-            engine.run("main", feeds, [output])
-            seconds.append(time.perf_counter() - began)
-        return round(float(np.median(seconds)) * 1000, 4)
-    finally:
-        engine.close()
+    return round(seconds_of_one_row(program, graphs, prepared.validation.feeds, lesson) * 1000, 4)
 
 
 def _merged(refits: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -210,18 +196,21 @@ def _merged(refits: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 def _keep_fitted(
     name: str,
     fitted: Fitted,
-    graph: bytes,
+    graphs: Mapping[str, bytes],
     example_feeds: Mapping[str, np.ndarray],
     folder: Path,
     context: Context,
 ) -> None:
     """The graphs first, synced; then the record that says that they are there."""
-    write_file(folder / f"member-{name}.onnx", graph)
+    for graph, content in graphs.items():
+        write_file(_graph_file(folder, name, graph), content)
     saliency = fitted.saliency_graph()
     if saliency is not None:
         write_file(folder / f"saliency-{name}.onnx", saliency)
-    answers = fitted.raw(example_feeds).tolist() if example_feeds else []
-    context.remember(f"member-{name}", {"example_answers": answers, "details": fitted.details})
+    answers = fitted.raw(example_feeds) if example_feeds else np.zeros(0)
+    record = {"program": fitted.program, "graphs": sorted(graphs), "details": fitted.details}
+    kept = "int64" if answers.dtype.kind in "iu" else "float64"
+    context.remember(f"member-{name}", record | {"example_answers": answers.tolist(), "answers_type": kept})
 
 
 def _keep(name: str, candidate: Candidate, context: Context) -> None:

@@ -18,7 +18,7 @@ from salus.core.nouns import Schema
 from salus.core.specs import TrainSpec
 from salus.data.encoding import encode_columns
 from salus.data.kinds.base import Values
-from salus.study.fit import run_graph
+from salus.study.answering import run_graph
 from salus.study.learn import Learned, learn
 from salus.study.lesson import take_feeds
 from salus.study.look import Asked
@@ -44,7 +44,7 @@ def judge(rounds: Rounds, plan: Mapping[str, Any], spec: TrainSpec, folder: Path
     for lesson, places in rounds.judged():
         context.event("judging", lesson=lesson.name, rows=len(places))
         learned = learn(lesson, plan, spec, {}, folder, context)
-        graph = learned.calibrated()
+        graph = learned.served()["main"]
         feeds = take_feeds(rounds.encoder.feeds(lesson.schema), places)
         for output in outputs:
             answers = run_graph(graph, feeds, output, rounds.threads)

@@ -16,6 +16,7 @@ import numpy as np
 from salus.core.context import Context
 from salus.core.specs import TrainSpec
 from salus.evaluation.calibrate import fit_calibration
+from salus.learners.base import Program
 from salus.learners.calibration_graph import add_calibration
 from salus.learners.mixture import mixed, mixture
 from salus.study.choose import Choice, choose, scores_together
@@ -29,14 +30,15 @@ GUARD = 1.5  # times the budget: after this the rest of the plan is skipped and 
 
 @dataclass(frozen=True)
 class Learned:
-    """A model and how it came to be. `graph`: raw scores (or values) of all members together, without calibration;
-    `example_answers`: what the members' own libraries say to the examples, likewise. `held_scores`: of the rows held out."""
+    """A model and how it came to be. `graphs`: raw scores (or values) of all members together, without calibration, as `main`, or
+    the graphs of a compound task; `example_answers`: what the members' own libraries say to the examples, likewise.
+    `held_scores`: of the rows held out."""
 
     lesson: Lesson
     candidates: tuple[Candidate, ...]
     choice: Choice
     members: tuple[Member, ...]
-    graph: bytes
+    graphs: dict[str, bytes]
     calibration: dict[str, Any] | None
     held_scores: np.ndarray
     example_answers: np.ndarray
@@ -47,9 +49,16 @@ class Learned:
         """The member that weighs most."""
         return max(self.choice.members, key=lambda pair: pair[1])[0]
 
-    def calibrated(self) -> bytes:
-        """The graph that answers."""
-        return add_calibration(self.graph, self.calibration)
+    @property
+    def program(self) -> Program:
+        """What runs the graphs."""
+        return self.members[0].program
+
+    def served(self) -> dict[str, bytes]:
+        """The graphs that answer."""
+        if not self.lesson.task.plain:
+            return self.graphs
+        return {"main": add_calibration(self.graphs["main"], self.calibration)}
 
 
 def learn(
@@ -63,22 +72,22 @@ def learn(
     """Executes the plan on a lesson."""
     lesson = lesson.with_folds(plan["inner_folds"])
     candidates, cut = _execute(lesson, plan, spec, example_feeds, folder, context)
-    choice = choose(candidates, lesson, spec.max_latency_ms, ensemble=spec.recipe is None)
+    choice = choose(candidates, lesson, spec.max_latency_ms, ensemble=spec.recipe is None and lesson.task.plain)
     members = tuple(member(candidate, lesson, example_feeds, folder, context) for candidate, _ in choice.members)
     weights = [weight for _, weight in choice.members]
     held_scores = scores_together(choice.members, lesson.classification)
-    graph, answers = members[0].graph, members[0].example_answers
+    graphs, answers = members[0].graphs, members[0].example_answers
     if len(members) > 1:
         records = [candidate.calibration for candidate, _ in choice.members]
-        of_members = [add_calibration(one.graph, record) for one, record in zip(members, records, strict=True)]
-        graph = mixture(of_members, weights, lesson.classification)
+        of_members = [add_calibration(one.graphs["main"], record) for one, record in zip(members, records, strict=True)]
+        graphs = {"main": mixture(of_members, weights, lesson.classification)}
     if len(members) > 1 and example_feeds:
         of_examples = [answers_of(one.example_answers, record) for one, record in zip(members, records, strict=True)]
         answers = mixed(of_examples, weights, lesson.classification)
     calibration = None
     if lesson.classification:
         calibration = fit_calibration(held_scores, lesson.held_target, lesson.held_groups)
-    return Learned(lesson, tuple(candidates), choice, members, graph, calibration, held_scores, answers, cut)
+    return Learned(lesson, tuple(candidates), choice, members, graphs, calibration, held_scores, answers, cut)
 
 
 def _execute(

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from salus.core.nouns import Role, Schema
+from salus.core.nouns import Schema
 from salus.core.wire import canonical, digest
 from salus.data.encoding import encode_columns
 from salus.data.kinds import kind_named
@@ -19,6 +19,8 @@ from salus.data.kinds.base import Values
 from salus.data.split import fold_rows
 from salus.learners.base import Part, Prepared
 from salus.study.prepare import Material
+from salus.tasks.base import Task
+from salus.tasks.compound import CompoundTask
 
 ONE_OF = 6  # with one inner fold, this part of the rows is held out
 
@@ -33,10 +35,19 @@ class Lesson:
     part: Part
     folds: tuple[tuple[np.ndarray, np.ndarray], ...]
     cross: bool
-    classification: bool
+    task: Task
     classes: int
     seed: int
     threads: int
+
+    @property
+    def classification(self) -> bool:
+        return self.task.classification
+
+    @property
+    def target_states(self) -> list[dict[str, Any]]:
+        """What the targets remember of the rows that are learned from."""
+        return [column.state or {} for column in self.schema.targets]
 
     @property
     def held(self) -> np.ndarray:
@@ -73,7 +84,16 @@ class Lesson:
         return self._prepared(take_part(self.part, kept), take_part(self.part, held))
 
     def _prepared(self, train: Part, validation: Part) -> Prepared:
-        return Prepared(self.schema, train, validation, self.classification, self.classes, self.seed, self.threads)
+        return Prepared(
+            self.schema,
+            train,
+            validation,
+            self.task.classification,
+            self.classes,
+            self.seed,
+            self.threads,
+            self.task.name,
+        )
 
 
 @dataclass
@@ -90,13 +110,22 @@ class Encoder:
 
     def fit(self, places: np.ndarray) -> Schema:
         """The schema with the states that the kinds learn from the rows at these places alone."""
-        columns = []
-        for column in self.material.schema.columns:
-            if column.role is Role.INPUT:
+        task, schema = self.material.task, self.material.schema
+        states: dict[str, dict[str, Any]] = {}
+        if isinstance(task, CompoundTask):
+            target = self.material.target[self.positions[places]]
+            states = {column.name: task.fit_target(target, column) for column in schema.targets}
+            of_targets = list(states.values())
+            states |= {column.name: task.fit_asked(column, of_targets) for column in task.asked}
+        for column in schema.inputs:
+            if column.name not in states:
                 of_rows = _taken(self.values[column.name], places)
-                column = column.model_copy(update={"state": kind_named(column.kind).fit(of_rows, column.options)})
-            columns.append(column)
-        return self.material.schema.model_copy(update={"columns": tuple(columns)})
+                states[column.name] = kind_named(column.kind).fit(of_rows, column.options)
+        columns = (
+            column.model_copy(update={"state": states[column.name]}) if column.name in states else column
+            for column in schema.columns
+        )
+        return schema.model_copy(update={"columns": tuple(columns)})
 
     def feeds(self, schema: Schema) -> dict[str, np.ndarray]:
         """The feeds of all rows with these states."""
@@ -139,10 +168,15 @@ def lesson_of(
         ordered, schema = np.concatenate([train, held]), encoder.fit(train)
         part = encoder.part(schema, ordered)
         folds = ((np.arange(len(train)), np.arange(len(train), len(ordered))),)
-    states = [column.state or {} for column in material.schema.targets]
-    classification = material.task.classification
-    classes = len(states[0]["levels"]) if classification else len(states)
-    return Lesson(name, schema, part, folds, held is None, classification, classes, seed, threads)
+    return Lesson(name, schema, part, folds, held is None, material.task, _classes(material), seed, threads)
+
+
+def _classes(material: Material) -> int:
+    """Labels of a classification, numbers of a regression; 0 where an answer is neither."""
+    targets = material.schema.targets
+    if material.task.classification:
+        return len((targets[0].state or {})["levels"])
+    return len(targets) if material.task.plain else 0
 
 
 def take_part(part: Part, places: np.ndarray) -> Part:

@@ -12,6 +12,7 @@ from salus.core.context import Context
 from salus.core.gate import gate
 from salus.data.findings import overlapping_rows
 from salus.data.kinds.base import Values
+from salus.evaluation.answers import measure_answers
 from salus.evaluation.measure import measure
 from salus.inference.predictor import Predictor
 from salus.study.before import Before, answers_before
@@ -22,6 +23,7 @@ from salus.study.look import Asked, look
 from salus.study.package import Package
 from salus.study.prepare import Material
 from salus.study.story import choice_facts
+from salus.tasks.compound import CompoundTask
 
 CHUNK_ROWS = 2048
 CURVE_SHARE = 0.03  # of the budget, for the learning curve
@@ -41,27 +43,11 @@ def measure_bundle(
     positions = material.splits.test
     predictor = Predictor.open(bundle, threads=package.learned.lesson.threads)
     try:
-        raw = _predict(predictor, package, positions, context) if judged is None else judged.raw
         latency = _one_row_latency(predictor)
-        states = [column.state or {} for column in material.schema.targets]
-        report = measure(
-            task=material.task,
-            target=material.target[positions],
-            raw=raw,
-            states=states,
-            names=list(spec.target),
-            groups=material.groups_of(positions),
-            baseline=material.task.baseline(material.target[material.splits.train], states),
-            seed=spec.seed,
-            columns=_columns(material, positions),
-            before=answers_before(before, material, package.learned.lesson.threads),
-            before_name=before.name if before else "",
-            overlap=overlapping_rows(material.version, material.schema, material.rows, material.splits),
-        )
-        asked = _asked(predictor, package, positions) if judged is None else judged.asked
-        answers = np.asarray(raw[material.task.output], dtype=np.float64)
-        context.event("explaining")
-        report |= look(asked, material, answers, spec.target, spec.seed, LOOK_SHARE * spec.budget_s)
+        if material.task.plain:
+            report = _of_plain(predictor, package, positions, judged, before, context)
+        else:
+            report = _of_answers(predictor, package, positions, context)
     finally:
         predictor.close()
     report |= _beside(package, report["headline"]["metric"], context)
@@ -69,6 +55,62 @@ def measure_bundle(
     report["previous"] = before.name if before else None
     report["gate"] = gate(report, spec.policy)
     return report
+
+
+def _of_plain(
+    predictor: Predictor,
+    package: Package,
+    positions: np.ndarray,
+    judged: Judged | None,
+    before: Before | None,
+    context: Context,
+) -> dict[str, Any]:
+    """What is said of labels or numbers."""
+    material, spec = package.material, package.spec
+    raw = _predict(predictor, package, positions, context) if judged is None else judged.raw
+    states = [column.state or {} for column in material.schema.targets]
+    report = measure(
+        task=material.task,
+        target=material.target[positions],
+        raw=raw,
+        states=states,
+        names=list(spec.target),
+        groups=material.groups_of(positions),
+        baseline=material.task.baseline(material.target[material.splits.train], states),
+        seed=spec.seed,
+        columns=_columns(material, positions),
+        before=answers_before(before, material, package.learned.lesson.threads),
+        before_name=before.name if before else "",
+        overlap=overlapping_rows(material.version, material.schema, material.rows, material.splits),
+    )
+    asked = _asked(predictor, package, positions) if judged is None else judged.asked
+    answers = np.asarray(raw[material.task.output], dtype=np.float64)
+    context.event("explaining")
+    return report | look(asked, material, answers, spec.target, spec.seed, LOOK_SHARE * spec.budget_s)
+
+
+def _of_answers(predictor: Predictor, package: Package, positions: np.ndarray, context: Context) -> dict[str, Any]:
+    """What is said of the answers of a compound task."""
+    material = package.material
+    task, states = material.task, [column.state or {} for column in material.schema.targets]
+    assert isinstance(task, CompoundTask), "plain tasks are measured otherwise"
+    values = material.values(positions)
+    parts = []
+    for start in range(0, len(positions), task.rows_at_once):
+        context.stop_if_asked("measuring")
+        some = {name: of_all[start : start + task.rows_at_once] for name, of_all in values.items()}
+        parts.append(predictor.answers(some))
+    nothing = task.nothing(material.target[material.splits.train], states, values, len(positions))
+    return measure_answers(
+        task=task.name,
+        answers=np.concatenate(parts),
+        target=material.target[positions],
+        nothing=nothing,
+        values=values,
+        states=states,
+        groups=material.groups_of(positions),
+        seed=package.spec.seed,
+    )
 
 
 def _columns(material: Material, positions: np.ndarray) -> dict[str, Values]:
@@ -136,7 +178,7 @@ def _story(package: Package, latency: dict[str, float], measuring_s: float, cont
         "tried": tried,
         "data": {"name": package.data_name, "version": package.version.hash, "rows": package.version.rows},
         "latency": latency,
-        "size_bytes": len(learned.graph),
+        "size_bytes": sum(map(len, learned.graphs.values())),
         "seconds": {"total": round(context.elapsed_s(), 1), "measuring": round(measuring_s, 1)},
     }
 

@@ -31,6 +31,7 @@ from salus.study.prepare import Material
 
 EXAMPLES = 200
 PICTURE_EXAMPLES = 20  # pictures and recordings are large
+COMPOUND_EXAMPLES = 8  # a text or a picture takes many passes to make
 LIBRARIES = ("salus", "numpy", "onnx", "onnxruntime", "scikit-learn", "lightgbm", "torch")
 
 
@@ -46,16 +47,12 @@ class Package:
     learned: Learned
     example_rows: list[dict[str, Any]]
 
-    @property
-    def graph(self) -> bytes:
-        """The graph that answers."""
-        return self.learned.calibrated()
 
-
-def examples_for(schema: Schema, seed: int) -> tuple[list[dict[str, Any]], dict[str, np.ndarray]]:
+def examples_for(schema: Schema, compound: bool, seed: int) -> tuple[list[dict[str, Any]], dict[str, np.ndarray]]:
     """Synthetic rows drawn from the fitted schema, and the feeds they become."""
-    large = any(column.kind in ("image", "series") for column in schema.inputs)
-    rows = make_examples(schema, PICTURE_EXAMPLES if large else EXAMPLES, seed)
+    large = any(column.kind in ("image", "series", "audio") for column in schema.inputs)
+    count = COMPOUND_EXAMPLES if compound else PICTURE_EXAMPLES if large else EXAMPLES
+    rows = make_examples(schema, count, seed)
     values = {
         column.name: kind_named(column.kind).column_values([row[column.name] for row in rows], "examples")
         for column in schema.inputs
@@ -93,7 +90,8 @@ def _write(package: Package, report: dict[str, Any], folder: Path, signer: Signe
         task=task.name,
         schema=_served_schema(package),
         outputs=[task.output, "scores"] if task.classification else [task.output],
-        graphs={"main": package.graph},
+        graphs=learned.served(),
+        program=learned.program,
         examples={"rows": package.example_rows, "answers": answers},
         report=report,
         report_html=render(report) if report else "",

@@ -19,6 +19,7 @@ from salus.learners.base import Learner, Prepared, Proposal
 from salus.study.fit import Candidate
 from salus.study.lesson import Lesson
 from salus.study.tune import searches
+from salus.tasks import task_named
 
 RESERVED_SHARE = 0.2  # of the budget: calibrating, measuring, explaining, packaging, and what a plan cannot foresee
 CONTRAST_SHARE, CONTRAST_S = 0.2, 30.0  # of the budget, at most so long: what a random split would have claimed
@@ -43,7 +44,7 @@ class Chance:
     most_rows: int | None = None
 
 
-# What usually wins, by what the inputs are, in the order in which a short budget takes them.
+# What usually wins, by the task or else by what the inputs are, in the order in which a short budget takes them.
 PORTFOLIO: dict[str, tuple[Chance, ...]] = {
     "image": (Chance("cnn", 0.85), Chance("svm", 0.15, 45.0, MANY_ROWS)),
     "series": (Chance("rocket", 0.6), Chance("boosting", 0.2, 30.0), Chance("cnn1d", 0.4, 100.0)),
@@ -192,14 +193,14 @@ def _candidates(prepared: Prepared, spec: TrainSpec) -> list[tuple[type[Learner]
     kinds = frozenset(column.kind for column in prepared.schema.inputs)
     if spec.learner != "auto":
         learner = learner_named(spec.learner)
-        if not learner.learns(prepared.classification, kinds):
+        if not learner.learns(task_named(prepared.task), kinds):
             raise SalusError("learner_cannot", where=f"the learner {spec.learner}", found=", ".join(sorted(kinds)))
         return [(learner, 1.0)]
     refusal = None
     # What no learner of its own sort takes, such as times beside recordings, is a table of features.
-    for sort in dict.fromkeys((_inputs(prepared), "table")):
+    for sort in dict.fromkeys((prepared.task, _inputs(prepared), "table")):
         found = []
-        for chance in PORTFOLIO[sort]:
+        for chance in PORTFOLIO.get(sort, ()):
             too_many = chance.most_rows is not None and len(prepared.train) > chance.most_rows
             if spec.budget_s < chance.least_budget_s or too_many:
                 continue
@@ -208,7 +209,7 @@ def _candidates(prepared: Prepared, spec: TrainSpec) -> list[tuple[type[Learner]
             except SalusError as error:
                 refusal = error
                 continue
-            if learner.learns(prepared.classification, kinds):
+            if learner.learns(task_named(prepared.task), kinds):
                 found.append((learner, chance.share))
         if found:
             return found

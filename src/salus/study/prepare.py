@@ -21,7 +21,9 @@ from salus.data.kinds.category import label_of
 from salus.data.split import Splits, side_of, split_rows
 from salus.data.version import DataVersion
 from salus.evaluation.decide import positive_code
+from salus.tasks import task_named
 from salus.tasks.base import Task
+from salus.tasks.compound import CompoundTask
 from salus.tasks.infer import infer_task
 
 FOLDED_PICTURES_S = 60.0  # a shorter budget does not teach several networks
@@ -52,8 +54,12 @@ class Material:
         return positions
 
     def values(self, positions: np.ndarray) -> dict[str, Values]:
-        """The input values of these rows, read by their kinds."""
-        return read_values(self.version, self.schema.inputs, self.rows[positions])
+        """The input values of these rows, read by their kinds; missing in columns that only requests have."""
+        asked = self.task.asked if isinstance(self.task, CompoundTask) else ()
+        names = {column.name for column in asked}
+        inputs = tuple(column for column in self.schema.inputs if column.name not in names)
+        nothing: dict[str, Values] = {name: [None] * len(positions) for name in names}
+        return read_values(self.version, inputs, self.rows[positions]) | nothing
 
     def with_schema(self, schema: Schema) -> Material:
         """The same rows with targets that know more."""
@@ -73,7 +79,7 @@ def prepare(version: DataVersion, spec: TrainSpec) -> Material:
     """Gives columns their roles, encodes the target and splits the rows."""
     spec, guessed = _with_found_group(version, spec)
     columns = assign_roles(version, spec)
-    targets = tuple(_target_column(version, name, columns) for name in spec.target)
+    targets = tuple(_target_column(version, name, columns, spec.task) for name in spec.target)
     target_values = [values for _, values in targets]
     labelled = np.flatnonzero(~np.any([_missing(values) for values in target_values], axis=0))
     if len(labelled) == 0:
@@ -83,16 +89,22 @@ def prepare(version: DataVersion, spec: TrainSpec) -> Material:
         _fit_target(column, values) for (column, _), values in zip(targets, target_values, strict=True)
     )
     schema = Schema(columns=(*(c for c in columns if c.role is not Role.TARGET), *target_columns))
-    task = infer_task(schema)
+    task = infer_task(schema, spec.task)
+    if isinstance(task, CompoundTask):
+        schema = schema.model_copy(update={"columns": (*schema.columns, *task.asked)})
+    if not schema.inputs:
+        raise SalusError("no_inputs", where="the data", found=", ".join(spec.target))
     target = task.encode_target(
         target_values if len(target_values) > 1 else target_values[0], [c.state or {} for c in target_columns]
     )
     _check_decisions(spec, target_columns)
-    _refuse_blockers(tuple(findings_of_labels(schema, target)))
+    if task.plain:
+        _refuse_blockers(tuple(findings_of_labels(schema, target)))
     groups = _codes(version, spec.group, labelled)
     given = _given(version, schema, labelled)
     times = _times(version, spec.time, labelled) if spec.time else None
-    folded = spec.budget_s >= FOLDED_PICTURES_S or not any(column.kind == "image" for column in schema.inputs)
+    pictures = any(column.kind == "image" for column in schema.inputs)
+    folded = task.plain and (spec.budget_s >= FOLDED_PICTURES_S or not pictures)
     splits = split_rows(target, groups, given, task.classification, spec.seed, times, folded)
     findings = find_for_training(version, schema, labelled, target, splits, groups)
     findings = (*guessed, *findings)
@@ -146,8 +158,6 @@ def assign_roles(version: DataVersion, spec: TrainSpec) -> tuple[Column, ...]:
         roles[spec.time] = Role.TIME
     found = version.schema.columns
     columns = tuple(c.model_copy(update={"role": roles.get(c.name, _left(c, spec))}) for c in found)
-    if not any(c.role is Role.INPUT for c in columns):
-        raise SalusError("no_inputs", where="the data", found=", ".join(names)[:300])
     return _pictures_alone(columns)
 
 
@@ -165,10 +175,15 @@ def _left(column: Column, spec: TrainSpec) -> Role:
     return Role.IGNORE if column.role is Role.SPLIT and spec.split else column.role
 
 
-def _target_column(version: DataVersion, name: str, columns: tuple[Column, ...]) -> tuple[Column, Values]:
-    """The target as its kind; whole numbers that name classes become labels."""
+def _target_column(
+    version: DataVersion, name: str, columns: tuple[Column, ...], task: str | None
+) -> tuple[Column, Values]:
+    """The target as its kind, or as the named task reads it; whole numbers that name classes become labels."""
     column = next(c for c in columns if c.name == name)
-    if column.kind not in ("number", "category"):
+    named = None if task is None else task_named(task)
+    if isinstance(named, CompoundTask):
+        column = column.model_copy(update={"kind": named.target_kind})
+    if column.kind in ("time", "series", "audio"):
         raise SalusError("bad_target", where=f"target '{name}'", found=column.kind)
     values = version.columns([name])[name]
     if column.kind == "number" and _names_classes(np.asarray(values), columns):
@@ -193,7 +208,9 @@ def _missing(values: Values) -> np.ndarray:
 
 def _fit_target(column: Column, values: list[Any]) -> Column:
     """The target's state; class names in sorted order, so that equal data give equal graphs."""
-    if column.kind != "category":
+    if column.kind not in ("number", "category"):
+        return column  # what is learned of it is learned from train rows alone
+    if column.kind == "number":
         deviation = float(np.std(np.asarray(values, dtype=np.float64))) or 1.0
         return column.model_copy(update={"state": {"deviation": deviation}})
     return column.model_copy(update={"state": {"levels": sorted(set(values))}})

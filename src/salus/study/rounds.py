@@ -63,7 +63,7 @@ def _crosses(material: Material, rows: int) -> bool:
     """Whether rows take turns in being held out. Where the future judges, the latest rows choose too."""
     if material.splits.folds is not None:
         return True
-    if material.splits.how == "time" or material.validation_given:
+    if not material.task.plain or material.splits.how == "time" or material.validation_given:
         return False
     if material.groups is not None and len(np.unique(material.groups)) < 2:
         return False

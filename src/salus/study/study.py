@@ -56,7 +56,7 @@ def run_study(
         material = prepare(version, spec)
         context.event("prepared", task=material.task.name, split=material.splits.how, findings=len(material.findings))
         rounds = rounds_of(material, spec, threads)
-        example_rows, example_feeds = examples_for(rounds.final.schema, spec.seed)
+        example_rows, example_feeds = examples_for(rounds.final.schema, not material.task.plain, spec.seed)
         plan = make_plan(rounds.final, rounds.outer, spec, material.groups is not None, context)
         learned = learn(rounds.final, plan, spec, example_feeds, folder, context)
         judged = judge(rounds, plan, spec, folder, context) if rounds.outer else None

@@ -1,5 +1,7 @@
 """The contract of a task: which kinds it takes, what a graph returns for it, how raw outputs become predictions.
 
+A task is *plain* when its answer is one label or a few numbers a row; else it is compound: see `salus.tasks.compound`.
+
 A task may assume fitted targets. It must keep: numpy only, no state of its own, `decode` the inverse of what
 `encode_target` made of the same state.
 """
@@ -16,8 +18,19 @@ import numpy as np
 class Task(ABC):
     name: ClassVar[str]
     output: ClassVar[str]  # the graph output that `decode` reads: "probabilities" or "values"
-    classification: ClassVar[bool]
+    goal: ClassVar[str]  # what an answer is: "label", "number", or "answer" for a compound task
+    rows_at_once: ClassVar[int] = 256  # how many rows go through the graph together when there are many
     metrics: ClassVar[tuple[str, ...]]  # names in salus.evaluation.metrics; the first is the main one
+
+    @property
+    def classification(self) -> bool:
+        """Whether an answer is a label."""
+        return self.goal == "label"
+
+    @property
+    def plain(self) -> bool:
+        """Whether an answer is a label or numbers."""
+        return self.goal != "answer"
 
     @abstractmethod
     def accepts(self, input_kinds: frozenset[str], target_kinds: tuple[str, ...], levels: int) -> bool:

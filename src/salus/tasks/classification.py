@@ -19,7 +19,7 @@ class Classification(Task):
     """What all of them share. Raw output: `probabilities` (B, K), rows add up to 1."""
 
     output = "probabilities"
-    classification = True
+    goal = "label"
     metrics = ("accuracy", "balanced_accuracy", "macro_f1", "log_loss", "auc")
     perceived: ClassVar[str | None] = None  # the kind that makes the task
     binary: ClassVar[bool | None] = None  # only two levels, only more, or any

@@ -8,13 +8,17 @@ from salus.tasks import TASKS, task_named
 from salus.tasks.base import Task
 
 
-def infer_task(schema: Schema) -> Task:
-    """The first task that accepts the schema (targets fitted), or `no_task`."""
+def infer_task(schema: Schema, named: str | None = None) -> Task:
+    """The first task that accepts the schema (targets fitted), or `no_task`. named: the task that the person asked for, which must
+    accept it too."""
     inputs = frozenset(column.kind for column in schema.inputs)
     targets = tuple(column.kind for column in schema.targets)
     levels = len((schema.targets[0].state or {}).get("levels", ())) if schema.targets else 0
-    for name in TASKS:
+    for name in TASKS if named is None else (named,):
         task = task_named(name)
         if task.accepts(inputs, targets, levels):
             return task
-    raise SalusError("no_task", where=", ".join(sorted(inputs)), found=", ".join(targets))
+    where = ", ".join(sorted(inputs)) or "nothing"
+    if named is not None:
+        raise SalusError("not_this_task", where=where, expected=named, found=", ".join(targets))
+    raise SalusError("no_task", where=where, found=", ".join(targets))

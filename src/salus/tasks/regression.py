@@ -16,7 +16,7 @@ from salus.tasks.base import Task
 class Regression(Task):
     name = "regression"
     output = "values"
-    classification = False
+    goal = "number"
     metrics = ("rmse", "mae", "r2")
 
     def accepts(self, input_kinds: frozenset[str], target_kinds: tuple[str, ...], levels: int) -> bool:

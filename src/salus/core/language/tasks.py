@@ -3,6 +3,13 @@
 from salus.core.language.message import Message
 
 MESSAGES = {
+    "not_this_task": Message(
+        422,
+        "The task {expected} does not go with inputs of kind {where} and targets of kind {found}.",
+        "任务 {expected} 不适用于类型为 {where} 的输入和类型为 {found} 的目标。",
+        "Leave --task out, or correct the kinds of the columns with --kind COLUMN=KIND.",
+        "请去掉 --task，或用 --kind 列名=类型 更正各列的类型。",
+    ),
     "no_task": Message(
         422,
         "Inputs of kind {where} and targets of kind {found}: expected one category, or one or several numbers as target.",

@@ -11,6 +11,7 @@ from typing import Any
 
 from salus.evaluation.report import decided, insight, sections, told
 from salus.evaluation.report.parts import Said
+from salus.evaluation.report.shown import shown
 from salus.evaluation.report.text import METRIC_WORDS, TASK_WORDS, WORDS, headline
 
 STYLE = """
@@ -64,6 +65,7 @@ def render(report: Mapping[str, Any], language: str = "en") -> str:
         f"<p class='headline'>{escape(headline(report, language))}</p><p class='soft'>{judged}</p>",
         sections.tiles(said),
         sections.metrics(said),
+        shown(said),
         told.contrast(said),
         told.overlap(said),
         told.versus(said),

@@ -1,0 +1,78 @@
+"""Compound tasks: the answer to a row is a text, boxes, a picture, a future; not one label and not a few numbers.
+
+They go the same way as plain tasks. What differs stands here: how the target is kept, how what a graph program gave is settled into
+an answer, and what an answer that is not quite right costs. Knows no learner, no metric and no graph.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+
+from salus.core.nouns import Column
+from salus.data.kinds import kind_named
+from salus.data.kinds.base import Values
+from salus.tasks.base import Task
+
+TOLERANCE = (
+    1e-4  # of the size of a number, at least 1: by how much the serving engine may differ from the trainer's library
+)
+
+
+class CompoundTask(Task):
+    """*Answers* are an array (B,) of objects, or dense with rows first; each is what a person would call the answer: a text, a
+    list of boxes, a picture. A target is kept in the same form."""
+
+    goal = "answer"
+    target_kind: ClassVar[str]  # how the target column is read when the person names this task
+    asked: ClassVar[tuple[Column, ...]] = ()  # columns that only requests have, such as a prompt; not in the data
+    rows_at_once = 32
+
+    def encode_target(self, values: Sequence[Any], states: Sequence[Mapping[str, Any]]) -> np.ndarray:
+        """The values as their kind read them, (B,) of objects."""
+        return as_objects(values)
+
+    def fit_target(self, target: np.ndarray, column: Column) -> dict[str, Any]:
+        """The state of the target column, learned from the rows that are learned from."""
+        return kind_named(column.kind).fit(list(target), column.options)
+
+    def fit_asked(self, column: Column, states: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+        """The state of one of the columns that only requests have; `states` are those of the targets."""
+        return kind_named(column.kind).fit([], column.options)
+
+    @abstractmethod
+    def settle(self, raw: np.ndarray, states: Sequence[Mapping[str, Any]]) -> np.ndarray:
+        """What a graph program gave for some rows -> their answers (B,)."""
+
+    @abstractmethod
+    def losses(self, answers: np.ndarray, target: np.ndarray) -> np.ndarray:
+        """(B,) float64, 0 where an answer is right: by their mean candidates are chosen."""
+
+    @abstractmethod
+    def nothing(
+        self, train_target: np.ndarray, states: Sequence[Mapping[str, Any]], values: Mapping[str, Values], count: int
+    ) -> np.ndarray:
+        """What doing nothing answers to `count` rows whose inputs have these values: (B,) answers."""
+
+    def agree(self, expected: np.ndarray, found: np.ndarray) -> float:
+        """By how many tolerances two `raw` arrays of the same rows differ: at most 1 is the same."""
+        if expected.shape != found.shape:
+            return float("inf")
+        if expected.dtype.kind in "iu" and found.dtype.kind in "iu":
+            return 0.0 if np.array_equal(expected, found) else float("inf")
+        allowed = TOLERANCE * np.maximum(1.0, np.abs(expected.astype(np.float64)))
+        return float(np.max(np.abs(expected.astype(np.float64) - found) / allowed, initial=0.0))
+
+    def baseline(self, target: np.ndarray, states: Sequence[Mapping[str, Any]]) -> np.ndarray:
+        raise AssertionError("a compound task has `nothing` instead")
+
+
+def as_objects(values: Sequence[Any]) -> np.ndarray:
+    """(B,) of these objects, whatever they are."""
+    array = np.empty(len(values), dtype=object)
+    for place, value in enumerate(values):
+        array[place] = value
+    return array
