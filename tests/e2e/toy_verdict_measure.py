@@ -11,8 +11,11 @@ import numpy as np
 from salus.evaluation.measures.base import Measure
 from salus.evaluation.metrics import HIGHER_IS_BETTER
 from salus.evaluation.report.parts import Said
+from salus.evaluation.report.text import METRIC_WORDS
 
 HIGHER_IS_BETTER["exact"] = True
+METRIC_WORDS["en"]["exact"] = ("exact", "share of the very sentences")
+METRIC_WORDS["zh"]["exact"] = ("完全一致", "完全一致的句子所占比例")
 
 
 class Verdicts(Measure):
