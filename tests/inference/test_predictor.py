@@ -248,3 +248,28 @@ def test_one_row_of_a_table_is_fast(tmp_path: Path) -> None:
     assert found["one_row_ms"]["median"] < 2.0  # an idle core takes a tenth of it; tests share theirs
     assert found["rows_per_s"] > 0
     predictor.close()
+
+
+def test_recordings_are_answered_in_passes_of_bounded_memory(
+    predictors: dict[str, Predictor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    predictor, rows = predictors["recording"], MODELS["recording"].rows
+    together = predictor.predict_rows(rows)
+    passes: list[int] = []
+    run = predictor.engine.run
+    monkeypatch.setattr(
+        predictor.engine,
+        "run",
+        lambda name, feeds, outputs: passes.append(feeds["series"].size) or run(name, feeds, outputs),
+    )
+    monkeypatch.setattr("salus.inference.chunks.MOST_CELLS", 4 * max(1, _cells_of_a_window(predictor)))
+    apart = predictor.predict_rows(rows)
+    assert len(passes) > 1 and sum(passes) > 0
+    for one, other in zip(together, apart, strict=True):
+        assert one["label"] == other["label"]
+        assert one["probability"] == pytest.approx(other["probability"], abs=1e-5)
+
+
+def _cells_of_a_window(predictor: Predictor) -> int:
+    columns = [column for column in predictor.schema.inputs if column.kind == "series"]
+    return int((columns[0].state or {})["window_steps"]) * len(columns)

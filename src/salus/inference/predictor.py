@@ -6,7 +6,7 @@ Does not know HTTP, endpoints or batching; values of several requests are joined
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -16,6 +16,7 @@ from salus.bundle.read import Bundle
 from salus.core.errors import SalusError
 from salus.data.kinds import kind_named
 from salus.data.kinds.base import Values
+from salus.inference.chunks import chunks, rows_of
 from salus.inference.engines.base import Engine
 from salus.inference.engines.onnx import OnnxEngine
 from salus.inference.examples import make_examples, typical_row
@@ -42,6 +43,7 @@ class Predictor:
         self._outputs = list(manifest.outputs)
         self._targets = [column.name for column in self.schema.targets]
         self._states = [column.state or {} for column in self.schema.targets]
+        self._recordings = any(column.kind == "series" for column in self.schema.inputs)
         self._program = program_named(manifest.program)
         self._reader = RowReader(self.schema)
 
@@ -72,7 +74,7 @@ class Predictor:
         assert isinstance(self.task, CompoundTask), "a plain task has outputs of its graph"
         parts = [
             self.task.settle(self._run_program(part, options), self._states)
-            for part in _chunks(values, self.task.rows_at_once)
+            for part in chunks(values, self.schema, self.task.rows_at_once)
         ]
         return np.concatenate(parts)
 
@@ -90,7 +92,7 @@ class Predictor:
 
     def answer(self, values: Mapping[str, Values], options: Options = NO_OPTIONS) -> list[dict[str, Any]]:
         """One prediction a row. options: what a request asks of the program of a compound task."""
-        if not _rows_of(values):
+        if not rows_of(values):
             return []
         if not self.task.plain:
             return self.task.decode(self.answers(values, options), self._states, self._targets)
@@ -100,9 +102,12 @@ class Predictor:
         return self.task.decode(raw, self._states, self._targets)
 
     def _run(self, values: Mapping[str, Values], outputs: list[str]) -> list[np.ndarray]:
-        if _rows_of(values) <= self.task.rows_at_once:
+        if not self._recordings and rows_of(values) <= self.task.rows_at_once:
             return self.engine.run(MAIN, self._reader.encode(values), outputs)
-        parts = [self._run(part, outputs) for part in _chunks(values, self.task.rows_at_once)]
+        parts = [
+            self.engine.run(MAIN, self._reader.encode(part), outputs)
+            for part in chunks(values, self.schema, self.task.rows_at_once)
+        ]
         return [np.concatenate([part[at] for part in parts]) for at in range(len(outputs))]
 
     def _run_program(self, values: Mapping[str, Values], options: Options) -> np.ndarray:
@@ -146,13 +151,3 @@ class Predictor:
     def close(self) -> None:
         """Gives the engine's memory back."""
         self.engine.close()
-
-
-def _chunks(values: Mapping[str, Values], rows: int) -> Iterator[dict[str, Values]]:
-    """The columns, so many rows at a time."""
-    for start in range(0, _rows_of(values), rows):
-        yield {name: of_all[start : start + rows] for name, of_all in values.items()}
-
-
-def _rows_of(values: Mapping[str, Values]) -> int:
-    return len(next(iter(values.values())))
