@@ -131,3 +131,9 @@ def test_windows_are_counted_one_by_one(tmp_path: Path) -> None:
         for window in series[:5]
     ]
     np.testing.assert_allclose(together[:5], np.concatenate(alone), atol=1e-5)
+
+
+def test_more_time_proposes_more_features() -> None:
+    short, long = (Rocket.propose(prepared(), {}, budget_s, Context()) for budget_s in (1e-3, 100.0))
+    assert short.config["features"] < 3024 < long.config["features"] <= 9996
+    assert short.expected_s < long.expected_s

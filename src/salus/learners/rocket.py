@@ -28,6 +28,7 @@ from salus.learners.tabular import Tabular
 from salus.tasks.base import Task
 
 MEASURED_WINDOWS = 64
+MOST_FEATURES, WIDE_WINDOWS = 9996, 3000  # more features are proposed where the time allows, for up to so many windows
 MAX_MATRIX_BYTES = 2**30
 FOLDS = 10  # of groups or rows left out in turn
 TABLE_FEEDS = ("numbers", "categories")
@@ -108,12 +109,16 @@ class Rocket(Learner):
         total = len(windows) + len(prepared.validation.feeds["series"])
         affordable = int(min(0.5 * windows_per_s * budget_s, MAX_MATRIX_BYTES / (4 * config.features)))
         derived: dict[str, Any] = {"max_windows": max(100, min(len(windows), affordable))}
-        if budget_s * windows_per_s < 2 * total:  # too short a budget: fewer features for more windows
+        fits = 0.5 * budget_s * windows_per_s / total  # how often the features may be multiplied
+        if fits < 1:  # too short a budget: fewer features for more windows
             derived["features"] = max(len(KERNELS) * 6, config.features // 4)
+        elif len(windows) <= WIDE_WINDOWS:  # with more the head costs more than the features
+            derived["features"] = max(config.features, min(MOST_FEATURES, int(fits * config.features)))
+        measured = config.features
         config = config.model_copy(update=derived | dict(options))
         return Proposal(
             config=RocketConfig(**config.model_dump()).model_dump(mode="json"),
-            expected_s=round(1.5 * min(total, config.max_windows * 2) / windows_per_s, 3),
+            expected_s=round(1.5 * min(total, config.max_windows * 2) / windows_per_s * config.features / measured, 3),
             notes={"windows_per_s": round(windows_per_s, 1)},
         )
 

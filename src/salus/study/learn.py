@@ -106,11 +106,11 @@ def _execute(
         if candidates and _late(lesson, place, plan, context):
             context.event("cut", lesson=lesson.name, skipped=len(entries) - place)
             return candidates, True
-        entry = _with_config(entries[place], candidates, plan, spec)
+        entry = _with_config(entries, candidates, plan, spec)
         candidates.append(held_out(place, entry, lesson, example_feeds, folder, context))
         place += 1
         if place == len(plan["fits"]):
-            entries += plan_further(dict(plan), candidates, lesson.cross, spec, context)
+            entries += plan_further(dict(plan), candidates, lesson, spec, context)
     return candidates, False
 
 
@@ -126,13 +126,16 @@ def _late(lesson: Lesson, place: int, plan: Mapping[str, Any], context: Context)
 
 
 def _with_config(
-    entry: dict[str, Any], candidates: list[Candidate], plan: Mapping[str, Any], spec: TrainSpec
+    entries: list[dict[str, Any]], candidates: list[Candidate], plan: Mapping[str, Any], spec: TrainSpec
 ) -> dict[str, Any]:
-    """The entry itself, or that of a trial, whose config is asked for in the light of the fits before, or, where outer folds
-    repeat the plan, drawn at random."""
+    """The next entry itself, or that of a trial, which varies the best of what its learner proposed: its config is asked for in the
+    light of the fits before, or, where outer folds repeat the plan, drawn at random."""
+    entry = entries[len(candidates)]
     if "trial" not in entry:
         return entry
     learner = entry["learner"]
     of_learner = [candidate for candidate in candidates if candidate.learner == learner]
+    proposed = [candidate for candidate in of_learner if "trial" not in entries[candidate.place]]
+    base = min(proposed, key=lambda candidate: candidate.loss)
     told = [] if plan["outer_folds"] else [(candidate.config, candidate.loss) for candidate in of_learner]
-    return entry | {"config": ask(learner, of_learner[0].config, spec.options, told, plan["seed"], entry["trial"])}
+    return entry | {"config": ask(learner, base.config, spec.options, told, plan["seed"], entry["trial"])}

@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from salus.core.context import Context
 from salus.core.errors import SalusError
 from salus.core.specs import TrainSpec
@@ -25,11 +27,16 @@ RESERVED_SHARE = 0.2  # of the budget: calibrating, measuring, explaining, packa
 CONTRAST_SHARE, CONTRAST_S = 0.2, 30.0  # of the budget, at most so long: what a random split would have claimed
 FURTHER_SHARE = 0.8  # of the time that is left after the first fits: a trial may cost more than what it varies
 TRIAL_SHARES = (0.6, 0.4)  # of the time for trials: the best learner, the second best
+AGAIN_LEARNERS, AGAIN_SHARE = 3, 0.5  # so many of the best propose again, each for this share of what is left then
+AGAIN_GROWTH = 1.5  # times the first fit's seconds, from which a second fit is worth it
+PACE = (0.5, 3.0)  # a fit's real seconds over those expected are believed between these
 MOST_TRIALS = 40
 MOST_DRAWS = 6  # trials a learner where every outer fold repeats them
 LEAST_TRIAL_S = 0.02
 TIMED_S = 1.0
+ASKED_AGAIN = 1.25  # times the budget that a learner was asked with, from which it is asked anew
 INNER_FOLDS = (5, 3, 2, 1)
+ENOUGH_HELD_ROWS, LONG_S = 4000, 300.0  # with less time, so many rows held out tell enough: better fits are worth more
 FIRST_SHARE = 0.35  # of the time for fits, that the first learner may take with this many folds
 MANY_ROWS = 20_000  # above it some learners take long and seldom help
 
@@ -59,7 +66,7 @@ PORTFOLIO: dict[str, tuple[Chance, ...]] = {
 
 
 def make_plan(lesson: Lesson, outer: int, spec: TrainSpec, groups: bool, context: Context) -> dict[str, Any]:
-    """The plan as JSON: {"budget_s", "fits": [{"learner", "config", "expected_s", "notes"}], "left_out": likewise what there was no
+    """The plan as JSON: {"budget_s", "fits": [{"learner", "config", "expected_s", ...}], "left_out": likewise what there was no
     time for, "rows", ...}. lesson: that of the model that is given away. outer: how many other lessons repeat all fits."""
     kept: dict[str, Any] | None = context.recall("plan")
     if kept is not None:
@@ -91,16 +98,18 @@ def make_plan(lesson: Lesson, outer: int, spec: TrainSpec, groups: bool, context
 
 
 def plan_further(
-    plan: dict[str, Any], candidates: Sequence[Candidate], cross: bool, spec: TrainSpec, context: Context
+    plan: dict[str, Any], candidates: Sequence[Candidate], lesson: Lesson, spec: TrainSpec, context: Context
 ) -> list[dict[str, Any]]:
-    """What else is fitted, now that it is known how long the first fits took: learners that seemed too long, then trials of the two
-    best learners. [{"learner", "config"} or {"learner", "trial": number}]; stored, and repeated by every other lesson."""
+    """What else is fitted, now that it is known how long the first fits took: learners that seemed too long, then what the best
+    learners propose for the time that is really left, then trials of the two best. candidates: those of `plan["fits"]`.
+    [{"learner", "config", ...} or {"learner", "trial": number}]; stored, and repeated by every other lesson."""
     kept: list[dict[str, Any]] | None = context.recall("further")
     if kept is not None:
         return kept
     lessons = plan["outer_folds"] + 1
     spent_s = sum(candidate.seconds for candidate in candidates)
-    refit_s = max(candidate.seconds for candidate in candidates) / plan["inner_folds"] * 2 * lessons if cross else 0.0
+    longest_s = max(candidate.seconds for candidate in candidates) / plan["inner_folds"]
+    refit_s = 2 * longest_s * lessons if lesson.cross else 0.0
     elapsed_s = max(context.elapsed_s(), spent_s)  # after a kill the clock begins anew
     left_s = FURTHER_SHARE * (plan["for_fits_s"] - elapsed_s - plan["outer_folds"] * spent_s - refit_s) / lessons
     slower = spent_s / max(1e-3, sum(fit["expected_s"] for fit in plan["fits"]) * plan["inner_folds"])
@@ -110,15 +119,53 @@ def plan_further(
         if cost_s < left_s:
             further.append({"learner": entry["learner"], "config": entry["config"]})
             left_s -= cost_s
+    again = 0
     if spec.recipe is None:
-        for learner, share in _worth_trying(candidates, spec):
-            of_learner = [candidate for candidate in candidates if candidate.learner == learner]
-            cost_s = max(of_learner[0].seconds, LEAST_TRIAL_S * plan["inner_folds"])
+        tunable = _worth_trying(candidates, spec)
+        repeated, costs = _proposed_again(plan, candidates, lesson, spec, left_s, bool(tunable), context)
+        further += repeated
+        again = len(repeated)
+        left_s -= sum(costs.values())
+        for learner, share in tunable:
+            first_s = next(candidate.seconds for candidate in candidates if candidate.learner == learner)
+            cost_s = max(costs.get(learner, first_s), LEAST_TRIAL_S * plan["inner_folds"])
             count = min(MOST_DRAWS if plan["outer_folds"] else MOST_TRIALS, int(share * left_s / cost_s))
             further += [{"learner": learner, "trial": number} for number in range(count)]
     context.remember("further", further)
-    context.event("planned_further", fits=len(further), slower=round(slower, 2))
+    context.event("planned_further", fits=len(further), again=again, slower=round(slower, 2))
     return further
+
+
+def _proposed_again(
+    plan: dict[str, Any],
+    candidates: Sequence[Candidate],
+    lesson: Lesson,
+    spec: TrainSpec,
+    left_s: float,
+    trials: bool,
+    context: Context,
+) -> tuple[list[dict[str, Any]], dict[str, float]]:
+    """What the best learners propose for a share of the time that is left, where it is noticeably more than they had; and the
+    seconds of a lesson that each of these costs. trials: whether anything is to be left for trials."""
+    proposals = _Proposals(lesson.prepared(0), spec, context)
+    fits = plan["inner_folds"] + lesson.cross  # what wins is fitted once more from all rows
+    pairs = sorted(zip(candidates, plan["fits"], strict=True), key=lambda pair: pair[0].loss)[:AGAIN_LEARNERS]
+    found, costs = list[dict[str, Any]](), dict[str, float]()
+    for place, (candidate, first) in enumerate(pairs):
+        share_s = (AGAIN_SHARE if trials or place + 1 < len(pairs) else 1.0) * left_s / fits
+        first_s = candidate.seconds / plan["inner_folds"]
+        if share_s < AGAIN_GROWTH * first_s:
+            continue
+        pace = min(PACE[1], max(PACE[0], first_s / max(1e-3, first.get("estimated_s", first["expected_s"]))))
+        entry = proposals.entry(learner_named(candidate.learner), share_s / pace)
+        timed = entry["estimated_s"] <= TIMED_S
+        one_s = entry["expected_s"] if timed else entry["estimated_s"] * pace
+        if entry["config"] == candidate.config or not AGAIN_GROWTH * first_s <= one_s <= left_s / fits:
+            continue
+        found.append(entry)
+        costs[candidate.learner] = one_s * fits
+        left_s -= costs[candidate.learner]
+    return found, costs
 
 
 def _worth_trying(candidates: Sequence[Candidate], spec: TrainSpec) -> list[tuple[str, float]]:
@@ -129,24 +176,32 @@ def _worth_trying(candidates: Sequence[Candidate], spec: TrainSpec) -> list[tupl
 
 
 class _Proposals:
-    """What each learner proposes, asked once, with the seconds of a short fit measured."""
+    """What each learner proposes, asked again only for noticeably more time, with the seconds of a short fit measured."""
 
     def __init__(self, prepared: Prepared, spec: TrainSpec, context: Context):
         self.prepared, self.spec, self.context = prepared, spec, context
         self.candidates = _candidates(prepared, spec)
-        self._made: dict[str, dict[str, Any]] = {}
+        self._made: dict[str, tuple[float, dict[str, Any]]] = {}
 
     def entry(self, learner: type[Learner], budget_s: float) -> dict[str, Any]:
-        """{"learner", "config", "expected_s", "notes"} for one fit within this budget."""
-        if learner.name not in self._made:
+        """{"learner", "config", "expected_s", "estimated_s", "notes"} for one fit within this budget; estimated: what the learner
+        says, expected: what a short fit really took."""
+        asked_s, made = self._made.get(learner.name, (0.0, {}))
+        if not made or budget_s > ASKED_AGAIN * asked_s:
             self.context.stop_if_asked("planning")
             options = self.spec.options
             if self.spec.learner == "auto":  # an option is for the learners that have it
                 options = {name: value for name, value in options.items() if name in learner.Config.model_fields}
             proposal = learner.propose(self.prepared, options, budget_s, self.context)
-            entry = {"learner": learner.name, "config": proposal.config, "expected_s": self._seconds(learner, proposal)}
-            self._made[learner.name] = entry | {"notes": proposal.notes}
-        return self._made[learner.name]
+            made = {
+                "learner": learner.name,
+                "config": proposal.config,
+                "expected_s": self._seconds(learner, proposal),
+                "estimated_s": proposal.expected_s,
+                "notes": proposal.notes,
+            }
+            self._made[learner.name] = budget_s, made
+        return made
 
     def _seconds(self, learner: type[Learner], proposal: Proposal) -> float:
         """Seconds of one fit: a short one, which may be repeated often, is timed."""
@@ -162,8 +217,12 @@ def _inner_folds(lesson: Lesson, outer: int, proposals: _Proposals, left_s: floa
     if len(lesson.folds) == 1:
         return 1
     one_s = proposals.entry(proposals.candidates[0][0], left_s / ((outer + 1) * 4))["expected_s"]
+    most = len(lesson.folds)
+    if lesson.part.groups is None and left_s < LONG_S:
+        held = np.cumsum([len(rows) for _, rows in lesson.folds])
+        most = min(most, int(np.searchsorted(held, ENOUGH_HELD_ROWS)) + 1)
     for count in INNER_FOLDS:
-        if count <= len(lesson.folds) and one_s * (outer + 1) * (count + 1) <= FIRST_SHARE * left_s:
+        if count <= most and one_s * (outer + 1) * (count + 1) <= FIRST_SHARE * left_s:
             return count
     return INNER_FOLDS[-1]
 
