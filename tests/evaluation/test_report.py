@@ -15,7 +15,7 @@ from salus.core.gate import gate
 from salus.evaluation.card import model_card
 from salus.evaluation.explanations import worst_errors
 from salus.evaluation.measure import measure
-from salus.evaluation.metrics import METRICS, softmax
+from salus.evaluation.metrics import HIGHER_IS_BETTER, softmax
 from salus.evaluation.report.html import render
 from salus.evaluation.report.svg import round_ticks
 from salus.evaluation.report.text import METRIC_WORDS, TASK_WORDS, WORDS, headline
@@ -154,7 +154,7 @@ def test_the_page_stands_by_itself_and_escapes_what_is_foreign(name: str, langua
 def test_both_languages_have_the_same_words() -> None:
     for words in (WORDS, METRIC_WORDS, TASK_WORDS):
         assert words["en"].keys() == words["zh"].keys()
-    assert METRIC_WORDS["en"].keys() == METRICS.keys()
+    assert METRIC_WORDS["en"].keys() == HIGHER_IS_BETTER.keys()
     assert TASK_WORDS["en"].keys() == TASKS.keys()
 
 

@@ -92,6 +92,15 @@ def train_flags(
         bool | None, typer.Option("--find-group/--no-find-group", help="Use a column of people that the data show.")
     ] = None,
     split: Annotated[str | None, typer.Option(help="Column that says train, validation or test.")] = None,
+    split_at: Annotated[
+        list[str] | None,
+        typer.Option(help="Of a forecast: row or moment at which choosing, judging (and their end) begin."),
+    ] = None,
+    horizon: Annotated[int | None, typer.Option(help="Forecast so many steps ahead.")] = None,
+    history: Annotated[int | None, typer.Option(help="Steps that a forecast looks back, at most 512.")] = None,
+    new_series: Annotated[
+        bool | None, typer.Option("--new-series/--same-series", help="Judge forecasts on series that were never seen.")
+    ] = None,
     time: Annotated[str | None, typer.Option(help="Column of times: the latest rows judge.")] = None,
     ignore: Annotated[list[str] | None, typer.Option(help="Column to leave out; may be repeated.")] = None,
     learner: Annotated[str | None, typer.Option(help="auto, or the name of a learner, such as linear.")] = None,
@@ -129,6 +138,10 @@ def train_flags(
         "group": group,
         "find_group": find_group,
         "split": split,
+        "split_at": [int(border) if border.isdigit() else border for border in split_at or []] or None,
+        "horizon": horizon,
+        "history": history,
+        "new_series": new_series,
         "time": time,
         "ignore": ignore or None,
         "learner": learner,

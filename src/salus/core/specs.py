@@ -69,6 +69,10 @@ class TrainSpec(Spec):
     time: str | None = None  # split by this column: the latest rows are the test
     split: str | None = None  # a column that holds train / validation / test
     ignore: tuple[str, ...] = ()
+    horizon: int | None = Field(default=None, ge=1, le=2048)  # forecast: so many steps ahead of every moment
+    history: int | None = Field(default=None, ge=1, le=512)  # steps that a forecast looks back; None: as the data have
+    split_at: tuple[int | str, ...] = Field(default=(), max_length=3)  # rows or moments: choose, judge, end
+    new_series: bool = False  # forecasts are judged on series (of `group`) that were never learned from
     learner: str = "auto"
     options: dict[str, Any] = Field(default_factory=dict)  # fields of the learner's Config
     budget_s: float = Field(default=300.0, ge=1.0, le=7 * 24 * 3600.0)

@@ -72,7 +72,7 @@ def _overlap_of_sources(version: DataVersion, schema: Schema, rows: np.ndarray, 
     """The same inputs on two sides, of the inputs that lie in the data as they are."""
     there = {column.name for column in version.schema.columns}
     inputs = tuple(column for column in schema.inputs if column.name in there)
-    if not inputs:
+    if not inputs or not version.files:  # a view has no rows of its own
         return []
     known = schema.model_copy(update={"columns": inputs})
     return _overlap(version, known, _Keys(version, known, rows), rows, splits)

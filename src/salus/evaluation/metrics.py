@@ -217,6 +217,13 @@ METRICS: dict[str, Metric] = {
     "r2": R2(),
 }
 HIGHER_IS_BETTER = {name: metric.higher_is_better for name, metric in METRICS.items()}
+HIGHER_IS_BETTER |= {
+    "scaled_mse": False,
+    "scaled_mae": False,
+    "mase": False,
+    "quantile_loss": False,
+    "coverage_80": True,
+}
 
 
 def score(name: str, raw: np.ndarray, target: np.ndarray) -> float:

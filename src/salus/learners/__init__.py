@@ -20,6 +20,8 @@ LEARNERS: dict[str, str] = {
     "pretrained": "salus.learners.pretrained:Pretrained",
     "cnn1d": "salus.learners.cnn1d:Cnn1d",
     "rnn": "salus.learners.rnn:Rnn",
+    "seasonal_naive": "salus.learners.seasonal_naive:SeasonalNaive",
+    "linear_forecast": "salus.learners.linear_forecast:LinearForecast",
 }
 # the package that must be importable, and the extra that brings it
 NEEDS: dict[str, tuple[str, str]] = {

@@ -16,6 +16,7 @@ from salus.core.disk import full_disk_named
 from salus.core.errors import SalusError
 from salus.core.specs import TrainSpec
 from salus.core.wire import canonical, digest
+from salus.data.origins import origins_of
 from salus.data.version import DataVersion
 from salus.recipes import recipe_named
 from salus.study.before import Before
@@ -53,6 +54,8 @@ def run_study(
         threads = spec.threads or os.cpu_count() or 1
         spec = _with_recipe(spec)
         _check_same(version, spec, context)
+        if spec.horizon is not None:
+            version, spec = origins_of(version, spec)
         material = prepare(version, spec)
         context.event("prepared", task=material.task.name, split=material.splits.how, findings=len(material.findings))
         rounds = rounds_of(material, spec, threads)

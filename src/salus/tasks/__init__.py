@@ -12,6 +12,7 @@ TASKS: dict[str, str] = {
     "binary-classification": "salus.tasks.classification:BinaryClassification",
     "multiclass-classification": "salus.tasks.classification:MulticlassClassification",
     "regression": "salus.tasks.regression:Regression",
+    "forecasting": "salus.tasks.forecasting:Forecasting",
     "image-classification": "salus.tasks.classification:ImageClassification",
     "series-classification": "salus.tasks.classification:SeriesClassification",
 }

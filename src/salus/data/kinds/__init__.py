@@ -15,6 +15,9 @@ KINDS: dict[str, str] = {
     "text": "salus.data.kinds.text:Text",
     "image": "salus.data.kinds.image:Image",
     "series": "salus.data.kinds.series:Series",
+    "history": "salus.data.kinds.history:History",
+    "future": "salus.data.kinds.future:Future",
+    "stamp": "salus.data.kinds.stamp:Stamp",
 }
 
 

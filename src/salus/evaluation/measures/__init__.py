@@ -7,7 +7,9 @@ from functools import cache
 
 from salus.evaluation.measures.base import Measure
 
-MEASURES: dict[str, str] = {}
+MEASURES: dict[str, str] = {
+    "forecasting": "salus.evaluation.measures.forecasting:Forecasts",
+}
 
 
 @cache

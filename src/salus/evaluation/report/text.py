@@ -330,6 +330,14 @@ METRIC_WORDS: dict[str, dict[str, tuple[str, str]]] = {
         "rmse": ("RMSE", "typical error, large ones weighing more, in the unit of the target; lower is better"),
         "mae": ("MAE", "mean error in the unit of the target; lower is better"),
         "r2": ("R²", "share of the variation that it explains: 1 is perfect"),
+        "scaled_mse": ("MSE (scaled)", "squared error in variances of the series; lower is better"),
+        "scaled_mae": ("MAE (scaled)", "mean error in deviations of the series; lower is better"),
+        "mase": ("MASE", "error beside repeating the last season: below 1 is better than that"),
+        "quantile_loss": (
+            "Quantile loss",
+            "how far the stated quantiles are off, in sizes of the values; lower is better",
+        ),
+        "coverage_80": ("Coverage of 80 %", "how often the truth lies in the stated 80 % band: 0.8 is right"),
     },
     "zh": {
         "accuracy": ("准确率", "正确行的比例"),
@@ -340,6 +348,11 @@ METRIC_WORDS: dict[str, dict[str, tuple[str, str]]] = {
         "rmse": ("均方根误差", "典型误差（大误差权重更高），单位与目标相同，越低越好"),
         "mae": ("平均绝对误差", "平均误差，单位与目标相同，越低越好"),
         "r2": ("R²", "所解释的变异比例，1 为完美"),
+        "scaled_mse": ("MSE（标准化）", "以序列方差为单位的平方误差；越低越好"),
+        "scaled_mae": ("MAE（标准化）", "以序列标准差为单位的平均误差；越低越好"),
+        "mase": ("MASE", "相对于重复上一季节的误差：低于 1 即更好"),
+        "quantile_loss": ("分位数损失", "所给分位数的偏差，以数值大小为单位；越低越好"),
+        "coverage_80": ("80 % 区间覆盖率", "实际值落在所给 80 % 区间内的比例：应为 0.8"),
     },
 }
 TASK_WORDS: dict[str, dict[str, str]] = {
@@ -349,6 +362,7 @@ TASK_WORDS: dict[str, dict[str, str]] = {
         "image-classification": "what a picture shows",
         "series-classification": "what a recording shows",
         "regression": "a number",
+        "forecasting": "what comes next",
     },
     "zh": {
         "binary-classification": "二分类",
@@ -356,6 +370,7 @@ TASK_WORDS: dict[str, dict[str, str]] = {
         "image-classification": "图像分类",
         "series-classification": "时序信号分类",
         "regression": "回归",
+        "forecasting": "接下来的数值",
     },
 }
 FIGURES = ("sensitivity", "specificity", "ppv", "npv")

@@ -8,7 +8,9 @@ from typing import Any
 
 from salus.evaluation.report.parts import Said
 
-SHOWN: dict[str, str] = {}
+SHOWN: dict[str, str] = {
+    "traces": "salus.evaluation.report.shown.traces:traces",
+}
 
 
 def shown(said: Said) -> str:
