@@ -14,6 +14,7 @@ from salus.learners.svm import SvmConfig
 from salus.study.fit import Candidate
 from salus.study.lesson import Lesson
 from salus.study.plan import make_plan, plan_further
+from salus.tasks import task_named
 
 ROWS = 3000
 
@@ -26,7 +27,9 @@ def lesson(rows: int = ROWS) -> Lesson:
     schema = Schema(columns=tuple(Column(name=f"n{i}", kind="number", state={}) for i in range(3)))
     every = np.arange(rows)
     folds = tuple((every[every % 5 != fold], every[every % 5 == fold]) for fold in range(5))
-    return Lesson("final", schema, Part({"numbers": numbers}, target, every), folds, True, False, 1, 0, 1)
+    return Lesson(
+        "final", schema, Part({"numbers": numbers}, target, every), folds, True, task_named("regression"), 1, 0, 1
+    )
 
 
 def planned(config: dict[str, Any], budget_s: float, outer: int = 0) -> dict[str, Any]:
