@@ -31,8 +31,13 @@ MOST_KERNEL_ROWS = 10_000
 SAMPLE_ROWS, IMPORTING_ROWS = 600, 50
 ENOUGH_KERNEL_ROWS = 3000  # with so many the exact kernel is rather kept than all rows
 MORE_ROWS = 3  # times as many make up for random features
-KERNEL_POWER = 2.2  # of the rows, with which the exact kernel's time grows
+KERNEL_POWERS = (1.2, 2.2)  # of the rows, with which the exact kernel's time grows: measured, believed between these
+LARGER = 3  # times the sample, that tells the power
+CLEAN = 0.1  # error of a sample's machine, in deviations of the target, below which numbers hold little noise
+MARGINS, MARGIN_SHARE = (0.002, 0.02), 0.1  # of that error, below which errors cost nothing
+CLEAN_COSTS = (10.0, 50.0)  # worth trying where there is little noise
 FOLDS = 3
+MEASURED_SHARE = 0.2  # of the budget, that finding out may take
 UNSEEN = -20.0  # the score of a class without train rows
 PIECE_ROWS = 1000
 MOST_STEPS = 1_000_000
@@ -153,13 +158,16 @@ class Svm(Learner):
         """The exact kernel as long as there is time for all rows, or for thousands of them; else random features."""
         config = config_from(SvmConfig, options, cls.name)
         rows, small = len(prepared.train), few(prepared, SAMPLE_ROWS)
+        if not prepared.classification:
+            config = derived(config, options, cls._fine(config, prepared))
         seconds: dict[str, float] = {}
-        kernels = [config.kernel] if "kernel" in options else ["rbf", "fourier"]
+        clean = config.costs == CLEAN_COSTS  # random features are too coarse for numbers without noise
+        kernels = [config.kernel] if clean or "kernel" in options else ["rbf", "fourier"]
         for kernel in kernels:
             one = config.model_copy(
                 update={
                     "kernel": kernel,
-                    "costs": (min(2.0, max(config.costs)),),
+                    "costs": (_measured_cost(config),),
                     "features": min(config.features, 256),
                 }
             )
@@ -167,7 +175,8 @@ class Svm(Learner):
             started = time.monotonic()
             cls(one).fit(small, Context())
             seconds[kernel] = max(time.monotonic() - started, 1e-3) / _solves(small, 1)
-        costs = {kernel: _Cost.of(kernel, seconds[kernel], len(small.train), config) for kernel in kernels}
+        power = cls._power(config, prepared, seconds["rbf"], budget_s) if "rbf" in kernels else 1.0
+        costs = {kernel: _Cost.of(kernel, seconds[kernel], len(small.train), config, power) for kernel in kernels}
         solves = _solves(prepared, len(config.costs))
         affordable = {kernel: min(rows, cost.rows_in(budget_s / solves)) for kernel, cost in costs.items()}
         kernel = kernels[0]
@@ -179,8 +188,39 @@ class Svm(Learner):
         return Proposal(
             config=config.model_dump(mode="json"),
             expected_s=round(solves * costs[kernel].seconds(min(rows, config.max_rows)), 3),
-            notes={"sample_s": {name: round(value, 4) for name, value in seconds.items()}},
+            notes={"sample_s": {name: round(value, 4) for name, value in seconds.items()}, "power": round(power, 2)},
         )
+
+    @classmethod
+    def _fine(cls, config: SvmConfig, prepared: Prepared) -> dict[str, Any]:
+        """Margin and costs for numbers that hold little noise, as the machine of a sample shows on rows that it did not see."""
+        small = few(prepared, SAMPLE_ROWS)
+        held = small.validation if len(small.validation) else small.train
+        one = config.model_copy(update={"kernel": "rbf", "costs": (10.0,)})
+        said = cls(one).fit(small, Context()).raw(held.feeds)
+        deviation = np.maximum(prepared.train.target.std(axis=0), 1e-12)
+        error = float(np.sqrt(np.mean(((said - held.target) / deviation) ** 2)))
+        if error > CLEAN:
+            return {}
+        margin = round(min(MARGINS[1], max(MARGINS[0], MARGIN_SHARE * error)), 4)
+        return {"margin": margin, "costs": CLEAN_COSTS}
+
+    @classmethod
+    def _power(cls, config: SvmConfig, prepared: Prepared, sample_s: float, budget_s: float) -> float:
+        """With which power of the rows the exact kernel's time grows here; the most where it would take long to find out."""
+        rows = LARGER * SAMPLE_ROWS
+        if (
+            len(prepared.train) < rows
+            or sample_s * LARGER ** KERNEL_POWERS[1] * (FOLDS + 1) > MEASURED_SHARE * budget_s
+        ):
+            return KERNEL_POWERS[1]
+        larger = few(prepared, rows)
+        one = config.model_copy(update={"kernel": "rbf", "costs": (_measured_cost(config),)})
+        started = time.monotonic()
+        cls(one).fit(larger, Context())
+        larger_s = (time.monotonic() - started) / _solves(larger, 1)
+        power = np.log(max(larger_s, 1e-3) / sample_s) / np.log(LARGER)
+        return float(np.clip(power, *KERNEL_POWERS))
 
     def fit(self, prepared: Prepared, context: Context) -> Fitted:
         if prepared.classification and len(np.unique(prepared.train.target)) < 2:
@@ -290,16 +330,21 @@ class _Cost:
     power: float
 
     @classmethod
-    def of(cls, kernel: str, sample_s: float, sample: int, config: SvmConfig) -> _Cost:
+    def of(cls, kernel: str, sample_s: float, sample: int, config: SvmConfig, power: float) -> _Cost:
         if kernel == "fourier":  # measured with fewer features
             sample_s *= max(1.0, config.features / 256)
-        return cls(sample_s, sample, KERNEL_POWER if kernel == "rbf" else 1.0)
+        return cls(sample_s, sample, power if kernel == "rbf" else 1.0)
 
     def rows_in(self, seconds: float) -> int:
         return int(self.sample * (max(seconds, 0.0) / self.sample_s) ** (1 / self.power))
 
     def seconds(self, rows: int) -> float:
         return float(self.sample_s * (rows / self.sample) ** self.power)
+
+
+def _measured_cost(config: SvmConfig) -> float:
+    """The cost by which seconds are measured: where there is little noise the highest one wins, and it takes longest."""
+    return max(config.costs) if config.costs == CLEAN_COSTS else min(2.0, max(config.costs))
 
 
 def _solves(prepared: Prepared, costs: int) -> int:
