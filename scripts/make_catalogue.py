@@ -21,7 +21,10 @@ def text() -> str:
     learners: dict[str, Any] = {}
     for name in LEARNERS:
         schema = learner_named(name).Config.model_json_schema()
-        learners[name] = {"extra": NEEDS.get(name, ("", ""))[1], "options": _without_titles(schema.get("properties", {}))}
+        learners[name] = {
+            "extra": NEEDS.get(name, ("", ""))[1],
+            "options": _without_titles(schema.get("properties", {})),
+        }
     made = {"kinds": list(KINDS), "tasks": list(TASKS), "learners": learners, "recipes": list(RECIPES)}
     return json.dumps(made, indent=1, ensure_ascii=False) + "\n"
 

@@ -133,7 +133,12 @@ def test_the_figures_say_what_a_threshold_and_a_coverage_bring() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "where"), [("target: y", "salus.yaml:"), ("train: {lerner: linear}", "salus.yaml, train:")]
+    ("text", "where"),
+    [
+        ("target: y", "salus.yaml:"),
+        ("train: {lerner: linear}", "salus.yaml, train:"),
+        ("train: {policy: {better_than_baseline: false}}", "salus.yaml, train:"),
+    ],
 )
 def test_a_name_that_no_spec_has_is_the_mistake_of_the_file(tmp_path: Path, text: str, where: str) -> None:
     (tmp_path / "salus.yaml").write_text(text)

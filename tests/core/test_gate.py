@@ -77,8 +77,8 @@ def test_reasons_can_be_said_in_chinese() -> None:
     assert "什么都不做" in SalusError.from_json(code).detail("zh")
 
 
-def part(low: float, high: float) -> dict[str, Any]:
-    return {"columns": ["sex", "age"], "levels": ["f", "60 – 80"], "value": (low + high) / 2, "low": low, "high": high}
+def part(low: float, high: float, sex: str = "f") -> dict[str, Any]:
+    return {"columns": ["sex", "age"], "levels": [sex, "60 – 80"], "value": (low + high) / 2, "low": low, "high": high}
 
 
 @pytest.mark.parametrize(
@@ -89,6 +89,7 @@ def part(low: float, high: float) -> dict[str, Any]:
         ({"findings": ["one_class"]}, {}, True),
         ({"subgroup_floor": 0.6}, {"subgroups": {"parts": [part(0.5, 0.7)]}}, True),
         ({"subgroup_floor": 0.75}, {"subgroups": {"parts": [part(0.5, 0.7)]}}, False),
+        ({"subgroup_floor": 0.6}, {"subgroups": {"parts": [part(0.5, 0.7)], "weakest": part(0.3, 0.5, "m")}}, False),
         ({"subgroup_floor": 0.1}, {}, False),
         ({"max_latency_ms": 5}, {"latency": {"one_row_ms": 4.9}}, True),
         ({"max_latency_ms": 5}, {"latency": {"one_row_ms": 5.1}}, False),

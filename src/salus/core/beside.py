@@ -40,6 +40,10 @@ def beside(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
         raise SalusError("bad_spec", where=f"{NAME}, train", expected="names and values", found=type(train).__name__)
     _check_names(found, DataSpec, NAME)
     _check_names(train, TrainSpec, f"{NAME}, train")
+    if "policy" in train:  # who hands over data does not decide which models may answer
+        raise SalusError(
+            "bad_spec", where=f"{NAME}, train", expected="no policy: name it with --policy", found="policy"
+        )
     _check_joins(found.get("join"))
     return found, train
 

@@ -15,6 +15,8 @@ from typing import Any
 from salus.core.durable import write_file
 from salus.core.errors import SalusError
 
+CLOCK = "clock"  # the record of the seconds so far
+
 
 class Context:
     """What a study is told with.
@@ -31,6 +33,7 @@ class Context:
         self.started = time.monotonic()
         if folder is not None:
             folder.mkdir(parents=True, exist_ok=True)
+        self._before_s = float(self.recall(CLOCK) or 0.0)
 
     def event(self, name: str, **fields: Any) -> None:
         """Tells that something happened; fields are JSON values."""
@@ -70,7 +73,12 @@ class Context:
         return _Silent(self)
 
     def elapsed_s(self) -> float:
-        return time.monotonic() - self.started
+        """Seconds of this work, with those before a kill as far as they were kept."""
+        return self._before_s + time.monotonic() - self.started
+
+    def keep_clock(self) -> None:
+        """Keeps the seconds so far; called where a piece of work is done and remembered."""
+        self.remember(CLOCK, round(self.elapsed_s(), 3))
 
 
 class _Silent(Context):

@@ -113,7 +113,7 @@ def _subgroups(report: Report, policy: Policy) -> Reasons:
     if not found:
         yield True, SalusError("gate_no_subgroups")
         return
-    for part in found["parts"]:
+    for part in _parts(found):
         end = part["high"] if higher else part["low"]
         if end < policy.subgroup_floor if higher else end > policy.subgroup_floor:
             pairs = zip(part["columns"], part["levels"], strict=True)
@@ -124,6 +124,15 @@ def _subgroups(report: Report, policy: Policy) -> Reasons:
                 True,
                 SalusError("gate_subgroup", where=where, expected=f"{word} {policy.subgroup_floor:g}", found=shown),
             )
+
+
+def _parts(found: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The parts that the report shows, and the weakest of all that were looked at when it is none of them."""
+    parts, weakest = list(found["parts"]), found.get("weakest")
+    shown = {(*part["columns"], *part["levels"]) for part in parts}
+    if weakest and (*weakest["columns"], *weakest["levels"]) not in shown:
+        parts.append(weakest)
+    return parts
 
 
 def _resources(report: Report, policy: Policy) -> Reasons:

@@ -17,7 +17,7 @@ import numpy as np
 
 from salus.evaluation.explanations import sample_rows, take
 from salus.evaluation.intervals import Resampling
-from salus.evaluation.metrics import METRICS, Shares
+from salus.evaluation.metrics import HIGHER_IS_BETTER, METRICS, Shares
 from salus.evaluation.resampling import Units, wilson
 
 MOST_LEVELS = 12
@@ -48,7 +48,7 @@ def subgroups(
     groups: np.ndarray | None,
     seed: int,
 ) -> dict[str, Any]:
-    """{"metric", "looked_at", "parts"}: the parts worst first, each with its score, the difference from the rest, and `notable`.
+    """{"metric", "looked_at", "parts", "weakest"}: the parts worst first, each with its score, the difference from the rest, and `notable`.
 
     answers: probabilities (B, K) or values (B, M). columns: values of the test rows: numbers as a float array, else texts; None and NaN
     are a level of their own. q: the share of false alarms one accepts by believing this part and all before it.
@@ -69,7 +69,17 @@ def subgroups(
     kept.sort(key=lambda item: item["harm"], reverse=True)
     worst = [item for item in kept if item["notable"]] + [item for item in kept if not item["notable"]]
     shown = [{name: value for name, value in item.items() if name != "harm"} for item in worst[:MOST_SHOWN]]
-    return {"metric": metric, "looked_at": len(kept), "rows": len(target), "parts": shown}
+    found_all = {"metric": metric, "looked_at": len(kept), "rows": len(target), "parts": shown}
+    return found_all | {"weakest": _weakest(metric, kept)}
+
+
+def _weakest(metric: str, parts: list[dict[str, Any]]) -> dict[str, Any] | None:
+    """Of all parts looked at, also those not shown, the one whose interval ends worst at its better end."""
+    if not parts:
+        return None
+    higher = HIGHER_IS_BETTER[metric]
+    worst = min(parts, key=lambda part: part["high"] if higher else -part["low"])
+    return {name: worst[name] for name in ("columns", "levels", "low", "high")}
 
 
 def parts_of(name: str, values: Sequence[Any] | np.ndarray) -> list[Part]:

@@ -217,6 +217,7 @@ def _keep(name: str, candidate: Candidate, context: Context) -> None:
     record = dict(vars(candidate))
     lists = {field: record[field].tolist() for field in ("scores", "row_losses")}
     context.remember(f"fit-{name}", record | lists)
+    context.keep_clock()
 
 
 def _kept(name: str, context: Context) -> Candidate | None:

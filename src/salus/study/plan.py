@@ -111,7 +111,7 @@ def plan_further(
     spent_s = sum(candidate.seconds for candidate in candidates)
     longest_s = max(candidate.seconds for candidate in candidates) / plan["inner_folds"]
     refit_s = 2 * longest_s * lessons if lesson.cross else 0.0
-    elapsed_s = max(context.elapsed_s(), spent_s)  # after a kill the clock begins anew
+    elapsed_s = max(context.elapsed_s(), spent_s)  # of a fit that was cut off the clock knows nothing
     left_s = FURTHER_SHARE * (plan["for_fits_s"] - elapsed_s - plan["outer_folds"] * spent_s - refit_s) / lessons
     slower = spent_s / max(1e-3, sum(fit["expected_s"] for fit in plan["fits"]) * plan["inner_folds"])
     further: list[dict[str, Any]] = []
