@@ -48,6 +48,8 @@ def find_for_training(
         unlabelled = np.setdiff1d(np.arange(version.rows), rows)
         said = {"where": ", ".join(names), "found": len(unlabelled)}
         findings.append(finding("missing_labels", Severity.WARNING, names, unlabelled, **said))
+    if not version.files:  # a view, whose groups are blocks of time
+        return tuple(findings)
     if target.dtype.kind not in "if" or target.ndim > 2:
         return tuple([*findings, *_overlap_of_sources(version, schema, rows, splits), *_groups(schema, splits, groups)])
     findings += findings_of_labels(schema, target)
@@ -72,7 +74,7 @@ def _overlap_of_sources(version: DataVersion, schema: Schema, rows: np.ndarray, 
     """The same inputs on two sides, of the inputs that lie in the data as they are."""
     there = {column.name for column in version.schema.columns}
     inputs = tuple(column for column in schema.inputs if column.name in there)
-    if not inputs or not version.files:  # a view has no rows of its own
+    if not inputs:
         return []
     known = schema.model_copy(update={"columns": inputs})
     return _overlap(version, known, _Keys(version, known, rows), rows, splits)

@@ -412,7 +412,7 @@ def _findings(seen: Noticed, layout: Layout, thinned: dict[str, int], step: Step
     if layout.time is not None:
         found.append(finding("forecast_step", info, columns, where=where, expected=step.said(), season=layout.season))
     if seen.repeated:
-        code = "forecast_clock_back" if seen.clock_changes else "forecast_repeats"
+        code = "forecast_clock_back" if 2 * seen.clock_changes >= seen.repeated else "forecast_repeats"
         found.append(finding(code, warning, columns, seen.first_repeated, where=where, found=seen.repeated))
     if seen.gaps:
         found.append(finding("forecast_gaps", warning, columns, where=where, found=seen.gaps, expected=seen.missing))

@@ -154,13 +154,10 @@ def _echo(values: np.ndarray, lag: int) -> float:
 
 
 def _clock_changes(moments: np.ndarray) -> int:
-    """How many days of these repeated moments are nights in which clocks are put back."""
-    days = np.unique(np.floor(moments / DAY_S)[(moments % DAY_S) < 4 * 3600])
-    return sum(
-        (EPOCH + timedelta(days=float(day))).month in CLOCK_MONTHS
-        for day in days.tolist()
-        if day % 7 == SUNDAY and abs(day) < 1e6
-    )
+    """How many of these repeated moments lie in nights in which clocks are put back."""
+    sundays = (np.floor(moments / DAY_S) % 7 == SUNDAY) & (moments % DAY_S < 4 * 3600) & (np.abs(moments) < 8e10)
+    months = [(EPOCH + timedelta(seconds=float(moment))).month for moment in moments[sundays]]
+    return sum(month in CLOCK_MONTHS for month in months)
 
 
 def _averaged(values: np.ndarray, starts: np.ndarray) -> np.ndarray:

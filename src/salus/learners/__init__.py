@@ -22,6 +22,8 @@ LEARNERS: dict[str, str] = {
     "rnn": "salus.learners.rnn:Rnn",
     "seasonal_naive": "salus.learners.seasonal_naive:SeasonalNaive",
     "linear_forecast": "salus.learners.linear_forecast:LinearForecast",
+    "patch_transformer": "salus.learners.patch_transformer:PatchTransformerForecast",
+    "rnn_forecast": "salus.learners.rnn_forecast:RnnForecast",
 }
 # the package that must be importable, and the extra that brings it
 NEEDS: dict[str, tuple[str, str]] = {
@@ -36,6 +38,10 @@ NEEDS: dict[str, tuple[str, str]] = {
     "pretrained": ("torch", "deep"),
     "cnn1d": ("torch", "deep"),
     "rnn": ("torch", "deep"),
+    "seasonal_naive": ("sklearn", "train"),
+    "linear_forecast": ("sklearn", "train"),
+    "patch_transformer": ("torch", "deep"),
+    "rnn_forecast": ("torch", "deep"),
 }
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from scipy import stats
 
 from salus.core.context import Context
 from salus.core.durable import write_file
@@ -28,6 +29,7 @@ STILL = 0.05  # deviations of the channel in train that are added to those of a 
 CHUNK_ROWS = 256
 SMOOTHED_STEPS = 2  # bands are averaged over so many steps on each side: neighbours ahead are missed alike
 MOST_BAND_ROWS = 1000
+MANY_ROWS, FEW_ROWS = 200, 50  # from which on every step has its own shape of errors; below which channels share one
 
 
 @dataclass(frozen=True)
@@ -164,10 +166,38 @@ def bands_of(mean: Mean, scales: Scales, part: Part) -> np.ndarray:
         said = mean.said(x_BCT, None if stamps is None else stamps[some])
         apart = scales.standard_target(part.target[some]) - said
         missed.append(apart / restlessness(x_BCT[:, : scales.targets])[:, :, None])
-    quantiles_QKH = np.quantile(np.concatenate(missed), LEVELS, axis=0)
-    padded = np.pad(quantiles_QKH, ((0, 0), (0, 0), (SMOOTHED_STEPS, SMOOTHED_STEPS)), mode="edge")
-    windows = np.lib.stride_tricks.sliding_window_view(padded, 2 * SMOOTHED_STEPS + 1, axis=2)
-    return np.ascontiguousarray(windows.mean(axis=3).transpose(2, 1, 0), dtype=np.float32)
+    groups = None if part.groups is None else part.groups[rows]
+    blocks = max(1.0, len(rows) / scales.horizon) if groups is None else float(len(np.unique(groups)))
+    return quantiles_of(np.concatenate(missed), blocks)
+
+
+def quantiles_of(missed_NKH: np.ndarray, blocks: float) -> np.ndarray:
+    """Float32 (H, K, Q) of errors (N, K, H) of which so many blocks are independent.
+
+    With many rows the quantiles of each step and channel; with few ones one shape for all steps, by how much each is missed. Few blocks
+    say little of the ends, so the bands are wider by as much as Student's t is wider than the normal law."""
+    size_KH = averaged_over_steps(np.sqrt((missed_NKH**2).mean(axis=0)))
+    if len(missed_NKH) >= MANY_ROWS:
+        quantiles_QKH = averaged_over_steps(np.quantile(missed_NKH, LEVELS, axis=0))
+    else:
+        shape = missed_NKH / np.maximum(size_KH, 1e-12)
+        pooled = shape.transpose(1, 0, 2).reshape(shape.shape[1], -1)
+        pooled = np.broadcast_to(shape.reshape(1, -1), (len(pooled), shape.size)) if len(shape) < FEW_ROWS else pooled
+        quantiles_QKH = np.quantile(pooled, LEVELS, axis=1)[:, :, None] * size_KH
+    levels = np.abs(np.asarray(LEVELS) - 0.5) + 0.5
+    wider = np.where(levels > 0.5, stats.t.ppf(levels, blocks) / np.maximum(stats.norm.ppf(levels), 1e-9), 1.0)
+    middle = quantiles_QKH[len(LEVELS) // 2]
+    said_QKH = middle + (quantiles_QKH - middle) * wider[:, None, None]
+    return np.ascontiguousarray(said_QKH.transpose(2, 1, 0), dtype=np.float32)
+
+
+def averaged_over_steps(values: np.ndarray) -> np.ndarray:
+    """Means over neighbouring steps, which are the last axis."""
+    around = [(0, 0)] * (values.ndim - 1) + [(SMOOTHED_STEPS, SMOOTHED_STEPS)]
+    windows = np.lib.stride_tricks.sliding_window_view(
+        np.pad(values, around, mode="edge"), 2 * SMOOTHED_STEPS + 1, axis=-1
+    )
+    return np.asarray(windows.mean(axis=-1))
 
 
 def restlessness(x_BKT: np.ndarray) -> np.ndarray:
