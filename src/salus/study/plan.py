@@ -188,20 +188,27 @@ class _Proposals:
         """{"learner", "config", "expected_s", "estimated_s", "notes"} for one fit within this budget; estimated: what the learner
         says, expected: what a short fit really took."""
         asked_s, made = self._made.get(learner.name, (0.0, {}))
-        if not made or budget_s > ASKED_AGAIN * asked_s:
-            self.context.stop_if_asked("planning")
-            options = self.spec.options
-            if self.spec.learner == "auto":  # an option is for the learners that have it
-                options = {name: value for name, value in options.items() if name in learner.Config.model_fields}
-            proposal = learner.propose(self.prepared, options, budget_s, self.context)
-            made = {
-                "learner": learner.name,
-                "config": proposal.config,
-                "expected_s": self._seconds(learner, proposal),
-                "estimated_s": proposal.expected_s,
-                "notes": proposal.notes,
-            }
-            self._made[learner.name] = budget_s, made
+        return self._ask(learner, budget_s) if not made or budget_s > ASKED_AGAIN * asked_s else made
+
+    def smaller(self, learner: type[Learner], limit_s: float) -> dict[str, Any]:
+        """The entry of a learner whose short fit took longer than it said, asked anew for as much less."""
+        asked_s, made = self._made[learner.name]
+        return self._ask(learner, asked_s * limit_s / made["expected_s"])
+
+    def _ask(self, learner: type[Learner], budget_s: float) -> dict[str, Any]:
+        self.context.stop_if_asked("planning")
+        options = self.spec.options
+        if self.spec.learner == "auto":  # an option is for the learners that have it
+            options = {name: value for name, value in options.items() if name in learner.Config.model_fields}
+        proposal = learner.propose(self.prepared, options, budget_s, self.context)
+        made = {
+            "learner": learner.name,
+            "config": proposal.config,
+            "expected_s": self._seconds(learner, proposal),
+            "estimated_s": proposal.expected_s,
+            "notes": proposal.notes,
+        }
+        self._made[learner.name] = budget_s, made
         return made
 
     def _seconds(self, learner: type[Learner], proposal: Proposal) -> float:
@@ -235,6 +242,8 @@ def _fits(proposals: _Proposals, left_s: float, times: int) -> tuple[list[dict[s
     used_s = 0.0
     for learner, share in proposals.candidates:
         entry = proposals.entry(learner, left_s * share / total / times)
+        if not fits and entry["expected_s"] * times > left_s:
+            entry = proposals.smaller(learner, left_s / times)
         if fits and used_s + entry["expected_s"] * times > left_s:
             left_out.append(entry)
             continue
