@@ -76,6 +76,8 @@ def _overlap_of_sources(version: DataVersion, schema: Schema, rows: np.ndarray, 
     inputs = tuple(column for column in schema.inputs if column.name in there)
     if not inputs:
         return []
+    if all(column.kind == "category" for column in inputs):  # the same label is no repetition
+        return []
     known = schema.model_copy(update={"columns": inputs})
     return _overlap(version, known, _Keys(version, known, rows), rows, splits)
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from salus.core.errors import SalusError
-from salus.evaluation.measures import measure_of
+from salus.evaluation.measures.base import Measure
 from salus.evaluation.metrics import HIGHER_IS_BETTER
 
 EMPTY: dict[str, Any] = {
@@ -30,6 +30,7 @@ EMPTY: dict[str, Any] = {
 
 
 def measure_answers(
+    measure: Measure,
     task: str,
     answers: np.ndarray,
     target: np.ndarray,
@@ -45,7 +46,6 @@ def measure_answers(
     """
     if not len(answers):
         raise SalusError("nothing_to_measure", where=task)
-    measure = measure_of(task)
     found = measure.intervals(measure.tally(answers, target, states), groups, seed)
     of_nothing = measure.intervals(measure.tally(nothing, target, states), groups, seed)
     main = measure.metrics[0]

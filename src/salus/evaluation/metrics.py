@@ -218,6 +218,10 @@ METRICS: dict[str, Metric] = {
 }
 HIGHER_IS_BETTER = {name: metric.higher_is_better for name, metric in METRICS.items()}
 HIGHER_IS_BETTER |= {
+    "frechet": False,
+    "class_accuracy": True,
+    "manifold_recall": True,
+    "manifold_precision": True,
     "scaled_mse": False,
     "scaled_mae": False,
     "mase": False,

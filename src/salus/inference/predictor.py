@@ -120,7 +120,7 @@ class Predictor:
         return {
             "type": "object",
             "properties": properties,
-            "required": list(properties),
+            "required": [c.name for c in self.schema.inputs if not c.options.get("optional")],
             "additionalProperties": False,
         }
 

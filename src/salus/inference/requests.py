@@ -44,11 +44,14 @@ class RowReader:
         self._categories = CategoryPlan(categories) if categories else None
         self._other_columns = tuple(c for c in schema.inputs if c.kind not in ("number", "category"))
         self._names = frozenset(name for name, _ in self._columns)
+        self._optional = dict.fromkeys(column.name for column in schema.inputs if column.options.get("optional"))
         self._ignored = frozenset(c.name for c in schema.columns if c.role not in (Role.INPUT, Role.TARGET))
 
     def read(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, Values]:
         """The values of these rows by column, or `schema_mismatch`, `not_finite`, or what a kind says of a value."""
         try:
+            if self._optional:
+                rows = [self._optional | row if isinstance(row, dict) else row for row in rows]
             with np.errstate(over="ignore"):  # what is too large for float32 is told below
                 return self._values(rows)
         except (SalusError, KeyError, TypeError, AttributeError, OverflowError):

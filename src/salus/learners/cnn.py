@@ -35,7 +35,7 @@ from salus.learners.deep import (
 from salus.learners.networks.fast import FastNetwork
 from salus.learners.networks.recipe import MIN_SIDE, RecipeNetwork
 from salus.learners.options import config_from
-from salus.learners.picture_graph import Answering, answers, graph_of, saliency_of
+from salus.learners.picture_graph import Answering, answers, graph_of, saliency_of, seen_of
 from salus.learners.pictures import flips_hurt, pixel_statistics, pixels_of, reduced, reduction_of
 from salus.tasks.base import Task
 from salus.training.augmentation import Augmentation
@@ -91,6 +91,10 @@ class CnnFitted(Fitted):
 
     def saliency_graph(self) -> bytes | None:
         return saliency_of(self._answering)
+
+    def seen_graph(self) -> bytes:
+        """Its scores and features as one graph (see `seen_of`); of the network `fast` alone."""
+        return seen_of(self._answering)
 
 
 class Cnn(Learner):

@@ -35,8 +35,8 @@ MAX_EPOCHS = 60
 ENOUGH_STEPS = 600  # even when these are more epochs
 
 
-class DeepConfig(LearnerConfig):
-    """Options of every network."""
+class TaughtConfig(LearnerConfig):
+    """Options of every network, whatever its goal."""
 
     steps: int | None = Field(
         None, ge=1, le=10_000_000, description="batches to learn from; none: what the budget allows"
@@ -55,8 +55,6 @@ class DeepConfig(LearnerConfig):
     weight_decay: float = searched(
         5e-4, 1e-5, 5e-3, log=True, ge=0, le=1, description="how much weights shrink, times the rate, a step"
     )
-    label_smoothing: float = Field(0.1, ge=0, lt=1, description="share of a label that is given to all classes")
-    mixup: float = Field(0.0, ge=0, le=10, description="strength of mixing pairs (alpha of the beta law); 0: none")
     clip_norm: float = Field(0.0, ge=0, description="longest gradient, longer ones are shortened; 0: any")
     patience: int = Field(
         8, ge=0, le=CHECKS, description=f"checks of {CHECKS} without a better loss on rows held out; 0: all steps"
@@ -68,7 +66,14 @@ class DeepConfig(LearnerConfig):
     ema: float = Field(0.99, ge=0, lt=1, description="memory of the running average of weights; 0: none")
 
 
-D = TypeVar("D", bound=DeepConfig)
+class DeepConfig(TaughtConfig):
+    """Options of networks that answer with a label or numbers."""
+
+    label_smoothing: float = Field(0.1, ge=0, lt=1, description="share of a label that is given to all classes")
+    mixup: float = Field(0.0, ge=0, le=10, description="strength of mixing pairs (alpha of the beta law); 0: none")
+
+
+D = TypeVar("D", bound=TaughtConfig)
 
 
 @dataclass(frozen=True)
@@ -164,7 +169,7 @@ def _watch(config: DeepConfig, lecture: Lecture, goal: Goal, steps: int) -> Watc
 
 def taught(
     name: str,
-    config: DeepConfig,
+    config: TaughtConfig,
     prepared: Prepared,
     make: Callable[[], Course],
     context: Context,
@@ -268,7 +273,7 @@ def steps_within(left_s: float, step_s: float, steps_per_epoch: int) -> int:
     return max(1, min(int(left_s / step_s), max(MAX_EPOCHS * steps_per_epoch, ENOUGH_STEPS)))
 
 
-def _key(name: str, config: DeepConfig, prepared: Prepared) -> str:
+def _key(name: str, config: TaughtConfig, prepared: Prepared) -> str:
     """Names all that decides the fit."""
     rows = digest(np.ascontiguousarray(prepared.train.rows).tobytes())
     held = digest(np.ascontiguousarray(prepared.validation.rows).tobytes())

@@ -6,8 +6,6 @@ was taught.
 
 from __future__ import annotations
 
-import logging
-import warnings
 from collections.abc import Mapping
 
 import numpy as np
@@ -17,8 +15,9 @@ from torch.nn import functional
 
 from salus.learners.base import Prepared
 from salus.learners.deep import Goal
-from salus.learners.graphs import OPSET, GraphBuilder, cleaned
+from salus.learners.graphs import GraphBuilder
 from salus.learners.networks.nodes import MeanHead, evidence_nodes, linear_nodes, plain
+from salus.learners.torch_export import exported
 
 CHUNK_ROWS = 256
 
@@ -80,7 +79,9 @@ def answers(answering: Answering, feeds: Mapping[str, np.ndarray]) -> np.ndarray
 def graph_of(answering: Answering) -> bytes:
     """One ONNX file, rows free, checked, without a word about this machine."""
     if not isinstance(answering.network, MeanHead):
-        return _exported(answering)
+        pictures = [torch.zeros((2, *shape), dtype=torch.uint8) for shape in answering.shapes_HWC]
+        names = [f"image_{index}" for index in range(len(pictures))]
+        return exported(answering, dict(zip(names, pictures, strict=True)), answering.output)
     builder, network = GraphBuilder(), answering.network
     answer = ""
     for x in _seen_nodes(builder, answering):
@@ -92,6 +93,18 @@ def graph_of(answering: Answering) -> bytes:
         scaled = builder.node("Mul", answer, builder.constant(plain(answering.target_deviation)))
         answer = builder.node("Add", scaled, builder.constant(plain(answering.target_mean)))
     return builder.finish(answering.output, answer, answering.classes)
+
+
+def seen_of(answering: Answering) -> bytes:
+    """The graph of what a network with a head over means sees: output `seen` (B, K + D), its scores and then the D means."""
+    builder, network = GraphBuilder(), answering.network
+    assert isinstance(network, MeanHead), "a head over means"
+    means = [_means(builder, network.feature_nodes(builder, x)) for x in _seen_nodes(builder, answering)]
+    features = means[0]
+    if len(means) > 1:
+        features = builder.node("Mul", builder.node("Add", *means), builder.constant(0.5))
+    seen = builder.node("Concat", linear_nodes(builder, network.head, features), features, axis=1)
+    return builder.finish("seen", seen, answering.classes + network.head.in_features)
 
 
 def saliency_of(answering: Answering) -> bytes | None:
@@ -138,39 +151,3 @@ def _seen_nodes(builder: GraphBuilder, answering: Answering) -> list[str]:
         sides = [answering.reduction] * 2
         x = builder.node("AveragePool", x, kernel_shape=sides, strides=sides)
     return [x, _mirror_nodes(builder, x)] if answering.flip_average else [x]
-
-
-def _exported(answering: Answering) -> bytes:
-    """By torch's exporter."""
-    pictures = tuple(torch.zeros((2, *shape), dtype=torch.uint8) for shape in answering.shapes_HWC)
-    rows = torch.export.Dim("rows")
-    with warnings.catch_warnings(), _quiet():
-        warnings.simplefilter("ignore")  # the exporter's own use of what torch deprecates
-        program = torch.onnx.export(
-            answering,
-            pictures,
-            dynamo=True,
-            external_data=False,
-            opset_version=OPSET,
-            input_names=[f"image_{index}" for index in range(len(pictures))],
-            output_names=[answering.output],
-            dynamic_shapes=(tuple({0: rows} for _ in pictures),),
-            verbose=False,
-        )
-    assert program is not None
-    return cleaned(program.model_proto)
-
-
-class _quiet:
-    """The exporter's loggers, silent."""
-
-    NAMES = ("torch.onnx", "onnxscript", "onnx_ir", "torch.export")
-
-    def __enter__(self) -> None:
-        self._levels = {name: logging.getLogger(name).level for name in self.NAMES}
-        for name in self.NAMES:
-            logging.getLogger(name).setLevel(logging.ERROR)
-
-    def __exit__(self, *_: object) -> None:
-        for name, level in self._levels.items():
-            logging.getLogger(name).setLevel(level)

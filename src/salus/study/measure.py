@@ -14,6 +14,8 @@ from salus.data.findings import overlapping_rows
 from salus.data.kinds.base import Values
 from salus.evaluation.answers import measure_answers
 from salus.evaluation.measure import measure
+from salus.evaluation.measures import measure_of
+from salus.evaluation.measures.base import Known
 from salus.inference.predictor import Predictor
 from salus.study.before import Before, answers_before
 from salus.study.contrast import contrast, learning_curve
@@ -22,6 +24,7 @@ from salus.study.learn import Learned
 from salus.study.look import Asked, look
 from salus.study.package import Package
 from salus.study.prepare import Material
+from salus.study.rounds import spread
 from salus.study.story import choice_facts
 from salus.tasks.compound import CompoundTask
 
@@ -94,14 +97,21 @@ def _of_answers(predictor: Predictor, package: Package, positions: np.ndarray, c
     material = package.material
     task, states = material.task, [column.state or {} for column in material.schema.targets]
     assert isinstance(task, CompoundTask), "plain tasks are measured otherwise"
+    positions, train = spread(positions, task.most_judged), material.splits.train
     values = material.values(positions)
     parts = []
     for start in range(0, len(positions), task.rows_at_once):
         context.stop_if_asked("measuring")
         some = {name: of_all[start : start + task.rows_at_once] for name, of_all in values.items()}
         parts.append(predictor.answers(some))
-    nothing = task.nothing(material.target[material.splits.train], states, values, len(positions))
+
+    def train_values() -> dict[str, Values]:
+        return material.values(train)
+
+    nothing = task.nothing_by(material.target[train], train_values, states, values, len(positions))
+    known = Known(predictor.engine.run, material.schema, material.target[train], train_values, values)
     return measure_answers(
+        measure=measure_of(task.name).informed(known),
         task=task.name,
         answers=np.concatenate(parts),
         target=material.target[positions],

@@ -55,11 +55,11 @@ class Material:
 
     def values(self, positions: np.ndarray) -> dict[str, Values]:
         """The input values of these rows, read by their kinds; missing in columns that only requests have."""
-        asked = self.task.asked if isinstance(self.task, CompoundTask) else ()
-        names = {column.name for column in asked}
-        inputs = tuple(column for column in self.schema.inputs if column.name not in names)
-        nothing: dict[str, Values] = {name: [None] * len(positions) for name in names}
-        return read_values(self.version, inputs, self.rows[positions]) | nothing
+        rows, asked = self.rows[positions], dict[str, Values]()
+        if isinstance(self.task, CompoundTask):
+            asked = {column.name: self.task.asked_values(column, rows) for column in self.task.asked}
+        inputs = tuple(column for column in self.schema.inputs if column.name not in asked)
+        return read_values(self.version, inputs, rows) | asked
 
     def with_schema(self, schema: Schema) -> Material:
         """The same rows with targets that know more."""

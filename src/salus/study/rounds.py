@@ -13,6 +13,7 @@ import numpy as np
 from salus.core.specs import TrainSpec
 from salus.study.lesson import Encoder, Lesson, lesson_of
 from salus.study.prepare import Material
+from salus.tasks.compound import CompoundTask
 
 CROSS_ROWS = 20_000  # tables up to this choose by folds of all rows instead of one validation side
 INNER_FOLDS = 5
@@ -54,9 +55,17 @@ def rounds_of(material: Material, spec: TrainSpec, threads: int) -> Rounds:
     encoder = Encoder(material, learned_from)
     places = np.arange(len(learned_from))
     inner = 1 if "image" in _kinds(material) else INNER_FOLDS  # pictures take long to learn
-    held = None if _crosses(material, len(places)) else np.flatnonzero(np.isin(learned_from, splits.validation))
+    chosen_by = spread(splits.validation, material.task.most_held if isinstance(material.task, CompoundTask) else None)
+    held = None if _crosses(material, len(places)) else np.flatnonzero(np.isin(learned_from, chosen_by))
     final = lesson_of("final", encoder, places, held, inner, spec.seed, threads)
     return Rounds(material, encoder, final, inner, spec.seed, threads)
+
+
+def spread(positions: np.ndarray, most: int | None) -> np.ndarray:
+    """At most so many of them, evenly spread."""
+    if most is None or len(positions) <= most:
+        return positions
+    return positions[np.linspace(0, len(positions) - 1, most).astype(np.int64)]
 
 
 def _crosses(material: Material, rows: int) -> bool:

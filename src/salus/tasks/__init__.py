@@ -15,6 +15,7 @@ TASKS: dict[str, str] = {
     "forecasting": "salus.tasks.forecasting:Forecasting",
     "image-classification": "salus.tasks.classification:ImageClassification",
     "series-classification": "salus.tasks.classification:SeriesClassification",
+    "image-generation": "salus.tasks.image_generation:ImageGeneration",
 }
 
 

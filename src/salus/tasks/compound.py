@@ -7,7 +7,7 @@ an answer, and what an answer that is not quite right costs. Knows no learner, n
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -30,6 +30,8 @@ class CompoundTask(Task):
     target_kind: ClassVar[str]  # how the target column is read when the person names this task
     asked: ClassVar[tuple[Column, ...]] = ()  # columns that only requests have, such as a prompt; not in the data
     rows_at_once = 32
+    most_held: ClassVar[int | None] = None  # rows that candidates are chosen by, where an answer takes long
+    most_judged: ClassVar[int | None] = None  # rows that judge
 
     def encode_target(self, values: Sequence[Any], states: Sequence[Mapping[str, Any]]) -> np.ndarray:
         """The values as their kind read them, (B,) of objects."""
@@ -42,6 +44,10 @@ class CompoundTask(Task):
     def fit_asked(self, column: Column, states: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         """The state of one of the columns that only requests have; `states` are those of the targets."""
         return kind_named(column.kind).fit([], column.options)
+
+    def asked_values(self, column: Column, rows: np.ndarray) -> Values:
+        """What rows of the data say in such a column; rows: their indices in the data version."""
+        return [None] * len(rows)
 
     @abstractmethod
     def settle(self, raw: np.ndarray, states: Sequence[Mapping[str, Any]]) -> np.ndarray:
@@ -56,6 +62,17 @@ class CompoundTask(Task):
         self, train_target: np.ndarray, states: Sequence[Mapping[str, Any]], values: Mapping[str, Values], count: int
     ) -> np.ndarray:
         """What doing nothing answers to `count` rows whose inputs have these values: (B,) answers."""
+
+    def nothing_by(
+        self,
+        train_target: np.ndarray,
+        train_values: Callable[[], Mapping[str, Values]],
+        states: Sequence[Mapping[str, Any]],
+        values: Mapping[str, Values],
+        count: int,
+    ) -> np.ndarray:
+        """The same, where doing nothing looks at the inputs of the rows that are learned from."""
+        return self.nothing(train_target, states, values, count)
 
     def agree(self, expected: np.ndarray, found: np.ndarray) -> float:
         """By how many tolerances two `raw` arrays of the same rows differ: at most 1 is the same."""

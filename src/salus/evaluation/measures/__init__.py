@@ -8,6 +8,7 @@ from functools import cache
 from salus.evaluation.measures.base import Measure
 
 MEASURES: dict[str, str] = {
+    "image-generation": "salus.evaluation.measures.image_generation:Pictures",
     "forecasting": "salus.evaluation.measures.forecasting:Forecasts",
 }
 

@@ -8,19 +8,36 @@ groups, again and again (Efron 1979). It knows answers as `CompoundTask.settle` 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
 
-from salus.core.nouns import Interval
+from salus.core.nouns import Interval, Schema
 from salus.evaluation.resampling import FEW_GROUPS, Units
 
 MOST_SHOWN = 12
 
 
+@dataclass(frozen=True)
+class Known:
+    """What a measure may know beside answers. run: a graph of the bundle, its feeds and the outputs wanted -> arrays. train_target,
+    train_values: of the rows that were learned from. values: the inputs of the rows that judge."""
+
+    run: Callable[[str, Mapping[str, np.ndarray], Sequence[str]], list[np.ndarray]]
+    schema: Schema
+    train_target: np.ndarray
+    train_values: Callable[[], Mapping[str, Any]]
+    values: Mapping[str, Any]
+
+
 class Measure(ABC):
     metrics: ClassVar[tuple[str, ...]]  # names in HIGHER_IS_BETTER and METRIC_WORDS; the first is the main one
+
+    def informed(self, known: Known) -> Measure:
+        """The measure of these rows, where it needs to know more than answers."""
+        return self
 
     @abstractmethod
     def tally(self, answers: np.ndarray, target: np.ndarray, states: Sequence[Mapping[str, Any]]) -> np.ndarray:

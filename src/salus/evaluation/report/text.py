@@ -330,6 +330,13 @@ METRIC_WORDS: dict[str, dict[str, tuple[str, str]]] = {
         "rmse": ("RMSE", "typical error, large ones weighing more, in the unit of the target; lower is better"),
         "mae": ("MAE", "mean error in the unit of the target; lower is better"),
         "r2": ("R²", "share of the variation that it explains: 1 is perfect"),
+        "frechet": (
+            "Fréchet distance",
+            "of what a network sees in drawn pictures and in the training pictures; 0 is alike, lower is better",
+        ),
+        "class_accuracy": ("Class accuracy", "share of drawn pictures in which a network sees the label asked for"),
+        "manifold_recall": ("Recall of kinds", "share of real pictures that lie among drawn ones: variety"),
+        "manifold_precision": ("Precision of kinds", "share of drawn pictures that lie among real ones: likeness"),
         "scaled_mse": ("MSE (scaled)", "squared error in variances of the series; lower is better"),
         "scaled_mae": ("MAE (scaled)", "mean error in deviations of the series; lower is better"),
         "mase": ("MASE", "error beside repeating the last season: below 1 is better than that"),
@@ -348,6 +355,10 @@ METRIC_WORDS: dict[str, dict[str, tuple[str, str]]] = {
         "rmse": ("均方根误差", "典型误差（大误差权重更高），单位与目标相同，越低越好"),
         "mae": ("平均绝对误差", "平均误差，单位与目标相同，越低越好"),
         "r2": ("R²", "所解释的变异比例，1 为完美"),
+        "frechet": ("Fréchet 距离", "网络在生成图像与训练图像中所见特征之间的距离；0 为相同，越低越好"),
+        "class_accuracy": ("类别准确率", "网络在生成图像中看到所要求标签的比例"),
+        "manifold_recall": ("多样性（召回）", "真实图像落在生成图像之间的比例"),
+        "manifold_precision": ("逼真度（精确）", "生成图像落在真实图像之间的比例"),
         "scaled_mse": ("MSE（标准化）", "以序列方差为单位的平方误差；越低越好"),
         "scaled_mae": ("MAE（标准化）", "以序列标准差为单位的平均误差；越低越好"),
         "mase": ("MASE", "相对于重复上一季节的误差：低于 1 即更好"),
@@ -361,6 +372,7 @@ TASK_WORDS: dict[str, dict[str, str]] = {
         "multiclass-classification": "one of several answers",
         "image-classification": "what a picture shows",
         "series-classification": "what a recording shows",
+        "image-generation": "drawing pictures",
         "regression": "a number",
         "forecasting": "what comes next",
     },
@@ -369,12 +381,15 @@ TASK_WORDS: dict[str, dict[str, str]] = {
         "multiclass-classification": "多分类",
         "image-classification": "图像分类",
         "series-classification": "时序信号分类",
+        "image-generation": "图像生成",
         "regression": "回归",
         "forecasting": "接下来的数值",
     },
 }
 FIGURES = ("sensitivity", "specificity", "ppv", "npv")
-SHARES = frozenset({"accuracy", "balanced_accuracy", "macro_f1"})
+SHARES = frozenset(
+    {"accuracy", "balanced_accuracy", "macro_f1", "class_accuracy", "manifold_recall", "manifold_precision"}
+)
 
 
 def figure(name: str, value: float) -> str:

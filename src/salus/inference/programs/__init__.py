@@ -10,6 +10,7 @@ from salus.inference.programs.base import Program
 
 PROGRAMS: dict[str, str] = {
     "single": "salus.inference.programs.single:Single",
+    "diffusion": "salus.inference.programs.diffusion:Diffusion",
 }
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from salus.evaluation.report.parts import Said
 
 SHOWN: dict[str, str] = {
+    "pictures": "salus.evaluation.report.shown.pictures:pictures",
     "traces": "salus.evaluation.report.shown.traces:traces",
 }
 
