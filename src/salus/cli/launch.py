@@ -136,10 +136,22 @@ def _example(client: Client, name: str) -> Json:
     endpoint = client.endpoint(name)
     synthetic = dict(endpoint["example"])
     preview = client.preview(name).get("preview") or []
-    for row in preview.get("rows", []) if isinstance(preview, dict) else preview:
+    rows = preview.get("rows", []) if isinstance(preview, dict) else preview
+    if (recent := _recent(synthetic, rows)) is not None:
+        return recent
+    for row in rows:
         if isinstance(row, dict) and all(row.get(column) is not None for column in synthetic):
             return {column: _plain(row[column]) for column in synthetic}
     return {column: _plain(value) for column, value in synthetic.items()}
+
+
+def _recent(synthetic: Json, rows: list[Any]) -> Json | None:
+    """Where the model looks at what was measured up to now and the data hold one moment a row: the rows as lists of values."""
+    lists = {column for column, value in synthetic.items() if isinstance(value, list)}
+    whole = [row for row in rows if isinstance(row, dict) and all(column in row for column in synthetic)]
+    if not lists or not whole or any(isinstance(whole[0][column], list) for column in lists):
+        return None
+    return {c: [row[c] for row in whole] if c in lists else whole[-1][c] for c in synthetic}
 
 
 def _plain(value: Any) -> Any:

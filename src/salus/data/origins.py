@@ -35,6 +35,7 @@ MOST_VALUES = 2**26  # of histories and futures of one side in memory; of more o
 MOST_CHOOSING = 512  # origins that choose: neighbours say nearly the same
 MOST_JUDGING = 5000
 SPANS_SHARED = 0.5  # of the time of all series, from which on they are split at the same moments
+NAMED = 4  # channels that the name of the target has
 LONG = 4  # lines with so many histories and futures need no padded ones
 
 
@@ -158,7 +159,7 @@ def origins_of(version: DataVersion, spec: TrainSpec) -> tuple[Origins, TrainSpe
     season = find_season(lines, step, len(spec.target))
     history = _history_steps(lines, spec)
     taken = {column.name for column in version.schema.columns}
-    free = {name: _free(name, taken) for name in ("future", "block", "split")}
+    free = {name: _free(name, taken) for name in ("block", "split")} | {"future": _free(_name(spec), taken)}
     layout = Layout(
         spec.target, channels, time, timed, spec.group, history, spec.horizon, season, step if time else Step(), **free
     )
@@ -240,6 +241,12 @@ def _columns(version: DataVersion, spec: TrainSpec) -> tuple[tuple[str, ...], st
     taken = {*spec.target, *spec.ignore, time, spec.group, spec.split}
     others = [c.name for c in columns.values() if c.kind == "number" and c.role is Role.INPUT and c.name not in taken]
     return (*spec.target, *others), time, time is not None and columns[time].kind == "time"
+
+
+def _name(spec: TrainSpec) -> str:
+    """What the target is called: the channels, and how far ahead."""
+    more = ", …" if len(spec.target) > NAMED else ""
+    return f"{', '.join(spec.target[:NAMED])}{more} +{spec.horizon}"
 
 
 def _free(name: str, taken: set[str]) -> str:

@@ -26,6 +26,7 @@ from salus.tasks.base import Task
 from salus.tasks.forecasting import LEVELS
 
 STILL = 0.05  # deviations of the channel in train that are added to those of a history, so that a still one has bands
+MOST_DEVIATIONS = 1e12  # beyond it squares overflow, and a finite answer to an absurd value is better than none
 CHUNK_ROWS = 256
 SMOOTHED_STEPS = 2  # bands are averaged over so many steps on each side: neighbours ahead are missed alike
 MOST_BAND_ROWS = 1000
@@ -67,7 +68,8 @@ class Scales:
 
     def standard(self, history_BCT: np.ndarray) -> np.ndarray:
         """Histories in deviations of train, float32."""
-        return np.asarray((history_BCT - self.mean[:, None]) / self.deviation[:, None], dtype=np.float32)
+        scaled = (history_BCT - self.mean[:, None]) / self.deviation[:, None]
+        return np.asarray(np.clip(scaled, -MOST_DEVIATIONS, MOST_DEVIATIONS), dtype=np.float32)
 
     def standard_target(self, target: np.ndarray) -> np.ndarray:
         """Futures (B,) of (H, K), or (B, H, K), likewise, channels before steps: float32 (B, K, H)."""
@@ -120,7 +122,8 @@ class ForecastFitted(Fitted):
         history = builder.feed("history", np.float32, ("rows", len(scales.mean), scales.steps))
         stamp = builder.feed("stamp", np.float32, ("rows", 9)) if scales.stamped else None
         centred = builder.node("Sub", history, builder.constant(scales.mean[:, None]))
-        x = builder.node("Div", centred, builder.constant(scales.deviation[:, None]))
+        scaled = builder.node("Div", centred, builder.constant(scales.deviation[:, None]))
+        x = builder.node("Clip", scaled, builder.constant(-MOST_DEVIATIONS), builder.constant(MOST_DEVIATIONS))
         means = builder.node("Transpose", self._mean.nodes(builder, x, stamp), perm=[0, 2, 1])
         mean = builder.node("Unsqueeze", means, builder.constant([3], np.int64))
         restless = builder.node("Unsqueeze", _restless_nodes(builder, x, scales), builder.constant([1, 3], np.int64))
