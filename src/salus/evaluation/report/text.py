@@ -415,12 +415,13 @@ def headline(report: Mapping[str, Any], language: str) -> str:
         who = f"在从未见过的 {groups} 个人（组）的 {rows} 行上" if groups else f"在从未见过的 {rows} 行上"
         what = f"{value} 正确" if metric == "accuracy" else f"{METRIC_WORDS['zh'][metric][0]}为 {value}"
         few = "，区间很宽，因为数量太少" if report["wide"] else ""
-        always = {"accuracy": "总是给出最常见的答案", "auc": "随意猜测"}.get(metric, "总是给出平均值")
+        always = {"accuracy": "总是给出最常见的答案", "auc": "随意猜测", "scaled_mse": "重复上一季节"}.get(
+            metric, "总是给出平均值"
+        )
         return f"{who}：{what}（95 % 区间 {low} 至 {high}{few}）；{always}为 {nothing}。"
     who = f"On {rows} rows of {groups} people or groups it never saw" if groups else f"On {rows} rows it never saw"
     what = f"{value} are right" if metric == "accuracy" else f"the {METRIC_WORDS['en'][metric][0]} is {value}"
     few = "; wide, because there are only few" if report["wide"] else ""
-    always = {"accuracy": "always giving the most common answer", "auc": "guessing"}.get(
-        metric, "always giving the mean"
-    )
+    baselines = {"auc": "guessing", "scaled_mse": "repeating the last season"}
+    always = (baselines | {"accuracy": "always giving the most common answer"}).get(metric, "always giving the mean")
     return f"{who}, {what} (95\u00a0% interval {low} to {high}{few}); {always}: {nothing}."
