@@ -46,6 +46,7 @@ def test_a_key_that_may_only_predict_manages_nothing(people: Api, path: str) -> 
     bodies |= {
         "/data-sets": {"name": "d", "builtin": "sklearn:iris"},
         "/runs": {"data_set": "d", "spec": {"target": "y"}},
+        "/models/some-name/import": {"upload": "u"},
     }
     body = next((body for end, body in bodies.items() if path == API + end), {})
     if path.startswith(API + "/endpoints/"):
@@ -110,6 +111,7 @@ def test_what_another_project_has_is_to_the_byte_and_header_what_nobody_has(home
         ("POST", "/runs", names["data-sets"], {"data_set": "{0}", "spec": {"target": "disease"}}),
         ("POST", "/data-sets", names["uploads"], {"name": "mine", "upload": "{0}"}),
         ("PUT", "/endpoints/mine", names["models"], {"model": "{0}", "version": 1}),
+        ("POST", "/models/mine/import", names["uploads"], {"upload": "{0}"}),
     ]
     for method, path, theirs, body in asked:
         nobodys = "nobody-has-this"

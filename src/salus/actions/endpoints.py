@@ -171,7 +171,12 @@ def _usage(records: Records, row: dict[str, Any]) -> dict[str, Any]:
     if version is not None:
         files = {name: records.blobs.open(digest) for name, digest in version["tree"].items()}
     described = records.describe(files)
-    body = json.dumps({"rows": [described.get("example") or {}]}, ensure_ascii=False)
+    if "door" in described:  # a large model, which is asked by its name
+        address = address.removesuffix(f"/endpoints/{row['name']}/predict") + described["door"]
+        asked: dict[str, Any] = {"model": row["name"], **described["asks"]}
+    else:
+        asked = {"rows": [described.get("example") or {}]}
+    body = json.dumps(asked, ensure_ascii=False)
     lines = (
         f"curl {address}",
         "-H 'Authorization: Bearer '\"$SALUS_KEY\"",

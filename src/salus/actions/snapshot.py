@@ -23,6 +23,8 @@ LIMITS = (
     "max_queue_rows",
     "predict_timeout_s",
     "body_timeout_s",
+    "generate_timeout_s",
+    "max_generate_requests",
     "snapshot_max_age_s",
 )
 

@@ -72,6 +72,19 @@ def add_data(client: Client, path: str, name: str | None, options: Json, quiet: 
     return follow(client, run, quiet)
 
 
+def import_model(client: Client, name: str, path: str, licence: str | None, source: str | None, quiet: bool) -> Json:
+    """Uploads a large model; what the service made of it."""
+    line = _Line(quiet)
+
+    def uploaded(sent: int, total: int) -> None:
+        line.show("uploaded", {"sent": sent, "total": total})
+
+    try:
+        return client.import_model(name, path, licence, source, uploaded)
+    finally:
+        line.end()
+
+
 class _Line:
     """Steps, a line each; the steps of a training loop overwrite one line on a terminal."""
 

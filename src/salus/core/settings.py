@@ -55,6 +55,13 @@ class Settings(BaseModel):
     job_silence_s: float = Field(900.0, gt=1, description="a step without any sign of life for this long is ended")
     free_space_floor_bytes: int = Field(2**30, ge=0, description="below this nothing new is written")
     model_threads: int = Field(1, ge=1, description="threads of one pass through a graph")
+    generate_timeout_s: float = Field(600.0, gt=0, description="deadline of one answer of a large model")
+    max_generate_requests: int = Field(64, ge=1, description="requests open at a large model before others are refused")
+    engine_threads: int = Field(
+        0, ge=0, le=1024, description="threads of a large model's engine; 0: as many as there are"
+    )
+    engine_cache_bytes: int = Field(2**30, ge=2**30, description="what a large model may remember of open requests")
+    engine_memory_bytes: int = Field(0, ge=0, description="most memory of a large model's process; 0: by its size")
     import_roots: str = Field("", description="folders that the service may read in place, by ':'")
     stop_timeout_s: float = Field(20.0, gt=0, description="how long a program may drain before it is killed")
 

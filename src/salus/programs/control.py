@@ -24,6 +24,7 @@ import uvicorn
 import uvloop
 
 from salus.actions import snapshot, upkeep
+from salus.bundle import large
 from salus.bundle.read import open_bundle
 from salus.bundle.sign import Signer
 from salus.core.durable import write_file
@@ -33,6 +34,7 @@ from salus.programs.locks import ProgramLock
 from salus.programs.logs import log_to_stderr
 from salus.programs.parent import stop_when_parent_goes
 from salus.programs.places import check_home, check_host
+from salus.serving.large import describe_large
 from salus.serving.protocol import BoundedProtocol
 from salus.serving.server import bind, bind_local, control_socket
 from salus.serving.snapshot import seal
@@ -91,9 +93,11 @@ def _add_owner(connection: Any, token: str) -> None:
 
 def describe(home: Path, files: Mapping[str, Path]) -> dict[str, Any]:
     """What a request to a bundle of this installation looks like, for the page of an endpoint."""
+    ours = Signer.load(home / "keys" / "signing.pem").public_key
+    if large.is_large(files):
+        return describe_large(large.read_manifest(files, ours))
     from salus.inference.predictor import Predictor  # brings ONNX Runtime, which starting need not wait for
 
-    ours = Signer.load(home / "keys" / "signing.pem").public_key
     predictor = Predictor.open(open_bundle(files, [ours]))
     try:
         return {

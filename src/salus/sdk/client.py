@@ -153,6 +153,22 @@ class Client:
     def model(self, name: str) -> Json:
         return dict(self.request("GET", f"/models/{_part(name)}"))
 
+    def import_model(
+        self,
+        name: str,
+        path: str | Path,
+        licence: str | None = None,
+        source: str | None = None,
+        progress: uploads.Progress | None = None,
+    ) -> Json:
+        """Brings a GGUF file or a folder of safetensors in as the next version of the large model `name`."""
+        place = Path(path)
+        uploads.refuse_links(place)
+        body: Json = {"upload": uploads.send(self, place, progress), "source": source or place.resolve().name}
+        if licence is not None:
+            body["licence"] = licence
+        return dict(self.request("POST", f"/models/{_part(name)}/import", json=body, timeout=300.0))
+
     def deploy(self, endpoint: str, model: str, version: int) -> Json:
         """Waits until the model server answers with this version."""
         body = {"model": model, "version": version}

@@ -49,6 +49,13 @@ def local_files(path: Path) -> list[LocalFile]:
     return files
 
 
+def refuse_links(path: Path) -> None:
+    """Raises `model_link_refused` for a link in a folder: what is sent is what lies in it, and nothing is left out in silence."""
+    for found in sorted(path.rglob("*")) if path.is_dir() else ():
+        if found.is_symlink():
+            raise SalusError("model_link_refused", where=found.relative_to(path).as_posix())
+
+
 def gathered(source: str, options: dict[str, Any]) -> tuple[Path, dict[str, Any], list[Path]]:
     """(what is sent, the options as the service understands them, files that are sent beside it): a member is told apart from its
     path, and files that are joined lie beside the first one."""

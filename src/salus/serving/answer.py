@@ -49,6 +49,10 @@ class Answer:
         body = json.dumps(error.problem(request_id, language), ensure_ascii=False).encode()
         return cls(body, error.status, PROBLEM, headers)
 
+    def instead(self, body: bytes) -> Answer:
+        """The same with another JSON body."""
+        return Answer(body, self.status, JSON, self.headers[1:])
+
 
 async def deliver(request: Request, answer: Answer, receive: Receive, send: Send) -> None:
     """Sends the answer. A body that was not read is read away when it is small and here already; else the connection is

@@ -1,6 +1,7 @@
 """The doors of the model server: bare ASGI, since a framework's layers cost more than a small model.
 
     POST /endpoints/NAME/predict    GET /endpoints    GET /endpoints/NAME    GET /metrics    GET /livez    GET /readyz
+    GET /v1/models    GET /v1/models/NAME    POST /v1/chat/completions    POST /v1/completions    POST /v1/embeddings
 
 Every door but the two of health wants a key, and looks names up in that key's project (an owner's may enter another): what another project has is as
 unknown as what nobody has. Which door it is decides the exact path as it was sent.
@@ -18,18 +19,19 @@ from salus.core.errors import SalusError
 from salus.serving import metrics
 from salus.serving.answer import Answer, Headers, Send, deliver
 from salus.serving.endpoint import Endpoint
+from salus.serving.flow import Flow, deliver_flow
 from salus.serving.health import Readiness
 from salus.serving.keys import enter, require
+from salus.serving.large_doors import PREFIX, LargeDoors
 from salus.serving.limits import Bodies, Receive, read_body
 from salus.serving.pool import INLINE_BODY_BYTES
-from salus.serving.protocols import typed_json
-from salus.serving.request import Hosts, Request, Scope
+from salus.serving.protocols import openai, typed_json
+from salus.serving.request import READ_ONLY, Hosts, Request, Scope
 from salus.serving.snapshot import SnapshotKey
 from salus.serving.swap import House
 
 LOG = logging.getLogger("salus.serving")
 PUBLIC = (b"/livez", b"/readyz")
-READ_ONLY = ("GET", "HEAD")
 
 
 class App:
@@ -42,12 +44,15 @@ class App:
         self._language = language
         self._readiness = Readiness(house)
         self._bodies = Bodies()
+        self._large = LargeDoors(house, self._bodies)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         assert scope["type"] == "http"
         request = Request(scope)
         try:
             answer = await self._answer(request, receive)
+            if isinstance(answer, Flow):
+                return await deliver_flow(request, answer, receive, send)
         except SalusError as error:
             answer = self._problem(request, error)
         except ConnectionResetError:  # nobody is left to answer to
@@ -57,26 +62,30 @@ class App:
             answer = self._problem(request, SalusError("internal", request_id=request.request_id))
         await deliver(request, answer, receive, send)
 
-    async def _answer(self, request: Request, receive: Receive) -> Answer:
+    async def _answer(self, request: Request, receive: Receive) -> Answer | Flow:
         request.check(self._hosts)
         path = request.path
         if path in PUBLIC:
-            _allow(request, READ_ONLY)
+            request.allow(READ_ONLY)
             return await self._health(path)
         key = self._house.keys.recognise(request.headers.get(b"authorization"))
         key = enter(key, request.headers.get(b"salus-project"))
         if path.startswith(b"/endpoints/") and path.endswith(b"/predict") and path.count(b"/") == 3:
-            _allow(request, ("POST",))
+            request.allow(("POST",))
             return await self._predict(request, receive, key, path[11:-8].decode("ascii"))
         if path.startswith(b"/endpoints/") and path.count(b"/") == 2:
-            _allow(request, READ_ONLY)
+            request.allow(READ_ONLY)
             return self._describe(key, path[11:].decode("ascii"))
         if path == b"/endpoints":
-            _allow(request, READ_ONLY)
+            request.allow(READ_ONLY)
             return self._list(key)
         if path == b"/metrics":
-            _allow(request, READ_ONLY)
+            request.allow(READ_ONLY)
             return self._metrics(key)
+        if path.startswith(PREFIX):
+            if self.draining:
+                raise SalusError("stopping")
+            return await self._large.answer(request, receive, key)
         raise SalusError("no_such_path")
 
     async def _predict(self, request: Request, receive: Receive, key: SnapshotKey, name: str) -> Answer:
@@ -176,9 +185,8 @@ class App:
         headers: Headers = []
         if error.code == "method_not_allowed":
             headers.append((b"allow", str(error.parameters["expected"]).encode()))
-        return Answer.problem(error, request.request_id, request.language(self._language), headers)
-
-
-def _allow(request: Request, methods: tuple[str, ...]) -> None:
-    if request.method not in methods:
-        raise SalusError("method_not_allowed", expected=", ".join(methods), found=request.method)
+        language = request.language(self._language)
+        answer = Answer.problem(error, request.request_id, language, headers)
+        if request.path.startswith(PREFIX):
+            return answer.instead(openai.error_body(error, request.request_id, language))
+        return answer

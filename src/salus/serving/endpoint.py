@@ -13,10 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from salus.bundle.large import is_large
 from salus.bundle.read import open_bundle
 from salus.core.errors import SalusError
+from salus.core.settings import Settings
 from salus.inference.predictor import Predictor
 from salus.serving.batcher import Batcher, Model, Predictions
+from salus.serving.large import LargeModel
 from salus.serving.limits import Limits
 from salus.serving.metrics import EndpointMetrics
 from salus.serving.pool import Pace, Pool
@@ -26,9 +29,11 @@ TIMED_RUNS = 3
 Opener = Callable[[Mapping[str, Path]], Model]
 
 
-def open_model(files: Mapping[str, Path], trusted: str, threads: int) -> Model:
-    """The predictor of a bundle that this installation signed: only such a one runs inside this process."""
-    return Predictor.open(open_bundle(files, [trusted]), threads=threads)
+def open_model(files: Mapping[str, Path], trusted: str, settings: Settings) -> Model:
+    """What this installation signed: the predictor of a bundle, inside this process, or a large model in one of its own."""
+    if is_large(files):
+        return LargeModel.open(files, trusted, settings)
+    return Predictor.open(open_bundle(files, [trusted]), threads=settings.model_threads)
 
 
 @dataclass(frozen=True)
@@ -82,7 +87,8 @@ class Version:
         self.answer_head = json.dumps(head, ensure_ascii=False)[:-1].encode() + b', "predictions": '
 
     async def ask(self, values: Mapping[str, Any], rows: int, small: bool, deadline: float) -> Predictions:
-        return await self._batcher.ask(values, rows, small, deadline)
+        # What waits for another process must not wait on the event loop, however quick it was measured to be.
+        return await self._batcher.ask(values, rows, small and not isinstance(self.model, LargeModel), deadline)
 
     def __enter__(self) -> Version:
         self._users += 1

@@ -31,6 +31,8 @@ class Limits:
     max_queue_rows: int = 2048
     predict_timeout_s: float = 30.0
     body_timeout_s: float = 30.0
+    generate_timeout_s: float = 600.0
+    max_generate_requests: int = 64
     snapshot_max_age_s: float = 7 * 24 * 3600.0
 
     @classmethod

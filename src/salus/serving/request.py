@@ -10,6 +10,7 @@ from salus.core.errors import SalusError
 from salus.core.ids import new_id
 
 Scope = MutableMapping[str, Any]
+READ_ONLY = ("GET", "HEAD")
 
 _PATH = re.compile(rb"/|(?:/[A-Za-z0-9._~-]+)+/?")
 _DOTS = re.compile(rb"/\.{1,2}(?:/|\Z)")
@@ -73,6 +74,11 @@ class Request:
         hosts.check(self.hosts[0])
         if not _PATH.fullmatch(self.path) or _DOTS.search(self.path):
             raise SalusError("bad_path")
+
+    def allow(self, methods: tuple[str, ...]) -> None:
+        """Raises `method_not_allowed` for any other method."""
+        if self.method not in methods:
+            raise SalusError("method_not_allowed", expected=", ".join(methods), found=self.method)
 
     @property
     def declared_bytes(self) -> int | None:

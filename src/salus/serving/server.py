@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import shutil
 import socket
 import stat
 from collections.abc import Callable, Generator
@@ -21,6 +22,7 @@ from salus.core.settings import Settings
 from salus.serving.app import App
 from salus.serving.control_door import ControlDoor
 from salus.serving.endpoint import open_model
+from salus.serving.large import engine_places
 from salus.serving.limits import Limits
 from salus.serving.pool import Pool
 from salus.serving.protocol import BoundedProtocol
@@ -78,11 +80,12 @@ class ModelServer:
 
     def __init__(self, settings: Settings):
         self._settings = settings
+        shutil.rmtree(engine_places(settings), ignore_errors=True)  # what engines of a killed server left
         all_messages()  # the first error must not wait for the catalogue, nor find it broken
         store = SnapshotStore(settings.home / "snapshot.json", settings.home / "keys" / "signing.pem")
         self.house = House(
             store,
-            lambda files: open_model(files, store.public_key(), settings.model_threads),
+            lambda files: open_model(files, store.public_key(), settings),
             Limits.of(settings),
             Pool(),
         )

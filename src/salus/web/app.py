@@ -45,6 +45,7 @@ ROUTES: Table = (
     (API + "/runs/{run}/report.html", {"GET": runs.report_page}),
     (API + "/models", {"GET": models.every}),
     (API + "/models/{name}", {"GET": models.find}),
+    (API + "/models/{name}/import", {"POST": models.take_in}),
     (API + "/models/{name}/versions/{version}/report", {"GET": models.report}),
     (API + "/models/{name}/versions/{version}/report.html", {"GET": models.report_page}),
     (API + "/endpoints", {"GET": endpoints.every}),

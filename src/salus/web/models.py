@@ -6,11 +6,18 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from salus.actions import models
+from salus.core.specs import Spec
 from salus.web.call import Call
 from salus.web.problems import answer
 
 # A report is somebody's file: no script, nothing from elsewhere, and no share in this origin.
 PAGE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox"
+
+
+class Import(Spec):
+    upload: str
+    licence: str | None = None
+    source: str | None = None
 
 
 async def every(call: Call) -> Response:
@@ -19,6 +26,12 @@ async def every(call: Call) -> Response:
 
 async def find(call: Call) -> Response:
     return answer(await call.run(models.find, call.part("name")))
+
+
+async def take_in(call: Call) -> Response:
+    """201: the files of the upload are the next version of a large model."""
+    body = await call.read(Import)
+    return answer(await call.run(models.take_in, call.part("name"), body.model_dump(), call.once), 201)
 
 
 async def report(call: Call) -> Response:

@@ -1,0 +1,118 @@
+"""Messages of large models: bringing one in, asking it, and its engine."""
+
+from salus.core.language.message import Message
+
+MESSAGES = {
+    "gguf_invalid": Message(
+        422,
+        "GGUF file {where}: expected {expected}; found {found}.",
+        "GGUF 文件 {where}：应为 {expected}；实际为 {found}。",
+        "The file is truncated or damaged, or its header lies: copy it again from its source and compare the checksum.",
+        "文件被截断、已损坏或文件头不实：请从来源重新复制并核对校验和。",
+    ),
+    "safetensors_invalid": Message(
+        422,
+        "safetensors file {where}: expected {expected}; found {found}.",
+        "safetensors 文件 {where}：应为 {expected}；实际为 {found}。",
+        "The file is truncated or damaged, or its header lies: copy it again from its source and compare the checksum.",
+        "文件被截断、已损坏或文件头不实：请从来源重新复制并核对校验和。",
+    ),
+    "model_format_refused": Message(
+        415,
+        "{where}: expected GGUF, or safetensors with JSON beside it; found {found}.",
+        "{where}：应为 GGUF，或 safetensors 及其 JSON 文件；实际为 {found}。",
+        "Use the model's safetensors or GGUF files and leave this file out; pickles can run code and are never opened.",
+        "请使用该模型的 safetensors 或 GGUF 文件，并去掉此文件；pickle 可以执行代码，因此从不打开。",
+    ),
+    "model_code_refused": Message(
+        422,
+        "{where}: expected a model without code of its own; found {found}.",
+        "{where}：模型不应自带代码；实际为 {found}。",
+        "Use a model whose architecture needs no code from its folder. Salus never runs code that comes with a model.",
+        "请使用无需自带代码的模型。Salus 从不运行随模型附带的代码。",
+    ),
+    "model_incomplete": Message(
+        422,
+        "Model, {where}: expected {expected}; found {found}.",
+        "模型，{where}：应有 {expected}；实际为 {found}。",
+        "Copy the whole folder again: config.json, tokenizer.json and every .safetensors file.",
+        "请重新复制整个文件夹：config.json、tokenizer.json 和全部 .safetensors 文件。",
+    ),
+    "model_link_refused": Message(
+        422,
+        "{where}: expected a file inside the folder; found a link, which may lead out of it.",
+        "{where}：应为文件夹内的文件；实际是可能指向外部的链接。",
+        "Copy the folder with its links followed (cp -rL FOLDER COPY) and import the copy.",
+        "请复制时跟随链接（cp -rL 文件夹 副本），再导入该副本。",
+    ),
+    "licence_missing": Message(
+        422,
+        "Model {where}: expected a licence; its files name none.",
+        "模型 {where}：应注明许可证；其文件中没有。",
+        "Look it up where the model comes from and name it with --licence.",
+        "请在模型来源处查明，并用 --licence 注明。",
+    ),
+    "engine_missing": Message(
+        503,
+        "Large models need the extra 'llm' of Salus; {found} is not installed.",
+        "大模型需要 Salus 的附加组件“llm”；未安装 {found}。",
+        "Install it with: pip install 'salus[llm]', then deploy again.",
+        "请安装：pip install 'salus[llm]'，然后重新部署。",
+    ),
+    "engine_cannot": Message(
+        422,
+        "The engine for large models: expected {expected}; found {found}.",
+        "大模型引擎：应为 {expected}；实际为 {found}。",
+        "Use another form of this model, such as a GGUF file of a supported architecture.",
+        "请使用该模型的其他形式，例如受支持架构的 GGUF 文件。",
+    ),
+    "engine_starting": Message(
+        503,
+        "The engine of {where} is being started again.",
+        "{where} 的引擎正在重新启动。",
+        "Ask again after the time in the header Retry-After.",
+        "请在响应头 Retry-After 给出的时间之后重试。",
+    ),
+    "model_not_found": Message(
+        404,
+        "There is no large model called '{found}' here.",
+        "这里没有名为“{found}”的大模型。",
+        "GET /v1/models lists what answers; 'salus deploy MODEL' opens one.",
+        "GET /v1/models 会列出可用模型；“salus deploy 模型”可开放一个。",
+    ),
+    "model_answers_otherwise": Message(
+        400,
+        "Model '{where}' answers with {found}; expected one that answers with {expected}.",
+        "模型“{where}”输出的是 {found}；此处需要输出 {expected} 的模型。",
+        "Ask a text model at /v1/chat/completions or /v1/completions, and one of vectors at /v1/embeddings.",
+        "文本模型请用 /v1/chat/completions 或 /v1/completions，向量模型请用 /v1/embeddings。",
+    ),
+    "model_without_template": Message(
+        400,
+        "Model '{where}' brings no template for conversations.",
+        "模型“{where}”没有对话模板。",
+        "Ask it at /v1/completions with a prompt.",
+        "请改用 /v1/completions 并给出 prompt。",
+    ),
+    "bad_chat": Message(
+        400,
+        "Field '{where}': expected {expected}; found {found}.",
+        "字段“{where}”：应为 {expected}；实际为 {found}。",
+        "Correct the field; docs/tasks/large-models.md lists what is understood.",
+        "请修正该字段；docs/tasks/large-models.md 列出了支持的内容。",
+    ),
+    "context_length_exceeded": Message(
+        400,
+        "The model reads at most {expected} tokens; found {found} in the request, the answer included.",
+        "模型最多读取 {expected} 个词元；请求（含回答）为 {found} 个。",
+        "Shorten the messages, or ask for fewer tokens with max_tokens.",
+        "请缩短消息，或用 max_tokens 减少要求的词元数。",
+    ),
+    "template_failed": Message(
+        422,
+        "The model's template for conversations cannot be used on these messages: {found}.",
+        "模型的对话模板无法用于这些消息：{found}。",
+        "Check the order of the roles; some models want user and assistant in turn and no system message.",
+        "请检查角色顺序；有些模型要求 user 与 assistant 轮流出现，且不支持 system。",
+    ),
+}
