@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 import openvino
 from openvino import opset13 as ops
-from tokenizers import Tokenizer
 
 from salus.bundle.large import CONFIG, TOKENIZER
 from salus.bundle.safetensors_file import SafeTensor, read_safetensors
@@ -32,6 +31,8 @@ class VectorEngine(GenerationEngine):
         self._done: dict[int, list[list[float]]] = {}
 
     def load(self, loading: Loading) -> None:
+        from tokenizers import Tokenizer
+
         config = json.loads(loading.files[CONFIG].read_bytes())
         if config.get("model_type") not in SUPPORTED or config.get("hidden_act") not in ("gelu", "relu"):
             found = f"{config.get('model_type')}, {config.get('hidden_act')}"[:80]
