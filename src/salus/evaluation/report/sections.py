@@ -52,7 +52,7 @@ def metrics(said: Said) -> str:
     listed = table([words["metric"]], [words["value"], words["interval"], words["nothing"]], rows)
     notes = [
         words["interval_people" if report["headline"]["groups"] else "interval_note"],
-        words["nothing_classes" if report["confusion"] else "nothing_numbers"],
+        words.get(f"nothing_{report['task']}", words["nothing_classes" if report["confusion"] else "nothing_numbers"]),
         *([words["wide_note"]] if report["wide"] else []),
     ]
     return f"<h2>{words['metrics']}</h2>{plot}{listed}{note(' '.join(notes))}"

@@ -27,11 +27,13 @@ WORDS = {
         "steps": "By step ahead",
         "step": "step ahead",
         "mse": "squared error, in variances",
+        "short_mse": "MSE (scaled)",
+        "short_mae": "MAE",
+        "short_mase": "MASE",
+        "short_covered": "inside 80 %",
         "covered": "share inside the 80 % band",
         "channels": "By channel",
         "channel": "channel",
-        "mae": "mean error",
-        "mase": "times that of repeating the last season",
         "quantiles": "Do the stated quantiles hold?",
         "stated": "stated quantile",
         "found": "share of truths below it",
@@ -47,11 +49,13 @@ WORDS = {
         "steps": "按预测步数",
         "step": "向前步数",
         "mse": "平方误差（以方差为单位）",
+        "short_mse": "MSE（标准化）",
+        "short_mae": "MAE",
+        "short_mase": "MASE",
+        "short_covered": "80 % 区间内",
         "covered": "落在 80 % 区间内的比例",
         "channels": "按通道",
         "channel": "通道",
-        "mae": "平均误差",
-        "mase": "相当于重复上一季节误差的倍数",
         "quantiles": "所给分位数是否成立？",
         "stated": "所给分位数",
         "found": "低于它的实际值比例",
@@ -157,7 +161,7 @@ def _by_channel(words: Mapping[str, str], by_channel: Sequence[Mapping[str, Any]
         ]
         for one in by_channel[:MOST_CHANNELS]
     ]
-    heads = [words["mse"], words["mae"], words["mase"], words["covered"]]
+    heads = [words[f"short_{name}"] for name in ("mse", "mae", "mase", "covered")]
     return f"<h3>{words['channels']}</h3>" + table([words["channel"]], heads, rows)
 
 
