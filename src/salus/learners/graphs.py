@@ -5,7 +5,7 @@ Knows ONNX and what a graph of ours may hold. Does not know what a learner learn
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -69,9 +69,15 @@ class GraphBuilder:
 
     def finish(self, output: str, value: str, *sizes: int | str) -> bytes:
         """The graph whose one output, called `output`, is `value` as float32 (rows, *sizes)."""
-        self._nodes.append(helper.make_node("Identity", [value], [output], name=f"as_{output}"))
-        declared = helper.make_tensor_value_info(output, onnx.TensorProto.FLOAT, ("rows", *sizes))
-        graph = helper.make_graph(self._nodes, "salus", list(self._inputs.values()), [declared], self._initialisers)
+        return self.finish_all({output: (value, ("rows", *sizes))})
+
+    def finish_all(self, outputs: Mapping[str, tuple[str, tuple[int | str, ...]]]) -> bytes:
+        """The graph with several outputs: name -> value, which is float32, and its shape."""
+        declared = []
+        for output, (value, shape) in outputs.items():
+            self._nodes.append(helper.make_node("Identity", [value], [output], name=f"as_{output}"))
+            declared.append(helper.make_tensor_value_info(output, onnx.TensorProto.FLOAT, shape))
+        graph = helper.make_graph(self._nodes, "salus", list(self._inputs.values()), declared, self._initialisers)
         opsets = [helper.make_opsetid("", OPSET)]
         if any(node.domain == "ai.onnx.ml" for node in self._nodes):
             opsets.append(helper.make_opsetid("ai.onnx.ml", ML_OPSET))

@@ -25,6 +25,7 @@ SOURCES: list[str] = [
     "salus.data.sources.idx_pictures:IdxPictures",
     "salus.data.sources.hugging_face:HuggingFace",
     "salus.data.sources.metadata_folder:MetadataFolder",
+    "salus.data.sources.parallel_texts:ParallelTexts",
     "salus.data.sources.splits_folder:SplitsFolder",
     "salus.data.sources.class_folders:ClassFolders",
     *TABLE_FILES,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -23,6 +23,18 @@ class Engine(ABC):
     @abstractmethod
     def run(self, graph: str, feeds: Mapping[str, np.ndarray], outputs: Sequence[str]) -> list[np.ndarray]:
         """One pass. Feeds that the graph does not have are left out."""
+
+    @abstractmethod
+    def outputs(self, graph: str) -> tuple[str, ...]:
+        """The names of what a graph gives."""
+
+    def run_kept(self, graph: str, feeds: Mapping[str, Any], outputs: Sequence[str]) -> list[Any]:
+        """As `run`, for many passes in a row: what it gives stays where the engine computes, and may be a feed of the next pass."""
+        return list(self.run(graph, feeds, outputs))
+
+    def read(self, value: Any) -> np.ndarray:
+        """What `run_kept` gave, as an array."""
+        return np.asarray(value)
 
     @abstractmethod
     def close(self) -> None:

@@ -41,7 +41,7 @@ def main(arguments: list[str]) -> None:
 def _do(engine: Engine, header: dict[str, Any], parts: list[bytes]) -> tuple[dict[str, Any], list[bytes]]:
     if header["do"] == "load":
         engine.load(dict(zip(header["names"], parts, strict=True)), header["threads"])
-        return {}, []
+        return {"outputs": {name: engine.outputs(name) for name in header["names"]}}, []
     assert header["do"] == "run"
     feeds = {d["name"]: restored(d, content) for d, content in zip(header["feeds"], parts, strict=True)}
     arrays = engine.run(header["graph"], feeds, header["outputs"])

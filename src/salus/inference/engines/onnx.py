@@ -6,6 +6,7 @@ Knows sessions. Does not check what a graph holds: `bundle.graph_check` did that
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import onnxruntime
@@ -47,6 +48,26 @@ class OnnxEngine(Engine):
         except Exception as error:  # as above
             raise SalusError("engine_failed", found=_first_line(error)) from None
         return arrays
+
+    def outputs(self, graph: str) -> tuple[str, ...]:
+        session, _ = self._sessions[graph]
+        return tuple(found.name for found in session.get_outputs())
+
+    def run_kept(self, graph: str, feeds: Mapping[str, Any], outputs: Sequence[str]) -> list[Any]:
+        session, inputs = self._sessions[graph]
+        taken = {
+            name: onnxruntime.OrtValue.ortvalue_from_numpy(feed) if isinstance(feed, np.ndarray) else feed
+            for name, feed in feeds.items()
+            if name in inputs
+        }
+        try:
+            values: list[Any] = session.run_with_ort_values(list(outputs), taken)
+        except Exception as error:  # as above
+            raise SalusError("engine_failed", found=_first_line(error)) from None
+        return values
+
+    def read(self, value: Any) -> np.ndarray:
+        return value if isinstance(value, np.ndarray) else np.asarray(value.numpy())
 
     def close(self) -> None:
         self._sessions = {}

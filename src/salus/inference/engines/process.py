@@ -47,6 +47,7 @@ class ProcessEngine(Engine):
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
         self._graphs: dict[str, bytes] = {}
+        self._outputs: dict[str, tuple[str, ...]] = {}
         self._threads = 1
 
     def load(self, graphs: Mapping[str, bytes], threads: int) -> None:
@@ -79,6 +80,9 @@ class ProcessEngine(Engine):
                 self._stop()
                 raise SalusError("engine_failed", found=f"its process answered with {error}"[:200]) from None
 
+    def outputs(self, graph: str) -> tuple[str, ...]:
+        return self._outputs[graph]
+
     def close(self) -> None:
         with self._lock:
             self._stop()
@@ -101,7 +105,8 @@ class ProcessEngine(Engine):
         )
         header = {"do": "load", "threads": self._threads, "names": list(self._graphs)}
         try:
-            self._exchange(header, list(self._graphs.values()), self._load_timeout_s)
+            answer, _ = self._exchange(header, list(self._graphs.values()), self._load_timeout_s)
+            self._outputs = {name: tuple(found) for name, found in answer["outputs"].items()}
         except SalusError:
             self._stop()
             raise

@@ -1,0 +1,175 @@
+"""Layers that attend, in torch and as nodes of a graph: what transformers are made of (Vaswani et al. 2017), norms first.
+
+Knows shapes (B rows, T places of the answer, S places of the source, D width, H heads). A graph made of `*_nodes` computes what the
+layer of the same name does in torch. Does not know what the numbers stand for.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional
+
+from salus.learners.graphs import GraphBuilder
+from salus.learners.networks.nodes import plain
+
+HIDDEN = -1e9  # added to the score of a place that must not be seen
+
+
+class Attention(nn.Module):
+    """Multi-head attention; `queries` look at `seen`."""
+
+    def __init__(self, width: int, heads: int):
+        super().__init__()
+        self.heads = heads
+        self.query, self.key, self.value, self.out = (nn.Linear(width, width) for _ in range(4))
+
+    def forward(
+        self,
+        queries_BTD: torch.Tensor,
+        seen_BSD: torch.Tensor,
+        mask_B11S: torch.Tensor | None = None,
+        causal: bool = False,
+    ) -> torch.Tensor:
+        query = self._split(self.query(queries_BTD))
+        key, value = self._split(self.key(seen_BSD)), self._split(self.value(seen_BSD))
+        mask = mask_B11S if mask_B11S is None else mask_B11S.to(query.dtype)
+        found_BHTE = functional.scaled_dot_product_attention(query, key, value, attn_mask=mask, is_causal=causal)
+        rows, heads, places, width = found_BHTE.shape
+        joined: torch.Tensor = self.out(found_BHTE.transpose(1, 2).reshape(rows, places, heads * width))
+        return joined
+
+    def _split(self, x_BTD: torch.Tensor) -> torch.Tensor:
+        rows, places, width = x_BTD.shape
+        return x_BTD.view(rows, places, self.heads, width // self.heads).transpose(1, 2)
+
+    def keys_and_values(self, builder: GraphBuilder, seen: str) -> tuple[str, str]:
+        """(B, H, S, D / H) each."""
+        return self._heads(builder, linear(builder, self.key, seen)), self._heads(
+            builder, linear(builder, self.value, seen)
+        )
+
+    def nodes(self, builder: GraphBuilder, queries: str, key: str, value: str, mask: str | None = None) -> str:
+        """As `forward`, of keys and values that are there; mask: added to the scores."""
+        query = self._heads(builder, linear(builder, self.query, queries))
+        scale = builder.constant(1 / math.sqrt(self.query.out_features // self.heads))
+        scores = builder.node(
+            "MatMul", builder.node("Mul", query, scale), builder.node("Transpose", key, perm=[0, 1, 3, 2])
+        )
+        if mask is not None:
+            scores = builder.node("Add", scores, mask)
+        found = builder.node("MatMul", builder.node("Softmax", scores, axis=-1), value)
+        joined = builder.node("Transpose", found, perm=[0, 2, 1, 3])
+        flat = builder.node("Reshape", joined, builder.constant([0, 0, -1], np.int64))
+        return linear(builder, self.out, flat)
+
+    def _heads(self, builder: GraphBuilder, value: str) -> str:
+        parted = builder.node("Reshape", value, builder.constant([0, 0, self.heads, -1], np.int64))
+        return builder.node("Transpose", parted, perm=[0, 2, 1, 3])
+
+
+class Forward(nn.Module):
+    """Two linear layers with a ReLU between."""
+
+    def __init__(self, width: int, inner: int):
+        super().__init__()
+        self.first, self.second = nn.Linear(width, inner), nn.Linear(inner, width)
+
+    def forward(self, x_BTD: torch.Tensor) -> torch.Tensor:
+        changed: torch.Tensor = self.second(functional.relu(self.first(x_BTD)))
+        return changed
+
+    def nodes(self, builder: GraphBuilder, value: str) -> str:
+        return linear(builder, self.second, builder.node("Relu", linear(builder, self.first, value)))
+
+
+class ReadingLayer(nn.Module):
+    """A layer that sees all places of a text."""
+
+    def __init__(self, width: int, heads: int, inner: int, dropout: float):
+        super().__init__()
+        self.own, self.forth = Attention(width, heads), Forward(width, inner)
+        self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in range(2))
+        self.drop = nn.Dropout(dropout)
+
+    def forward(self, x_BSD: torch.Tensor, mask_B11S: torch.Tensor | None) -> torch.Tensor:
+        normed = self.norms[0](x_BSD)
+        x = x_BSD + self.drop(self.own(normed, normed, mask_B11S))
+        seen: torch.Tensor = x + self.drop(self.forth(self.norms[1](x)))
+        return seen
+
+    def nodes(self, builder: GraphBuilder, value: str, mask: str) -> str:
+        normed = norm(builder, self.norms[0], value)
+        key, kept = self.own.keys_and_values(builder, normed)
+        x = builder.node("Add", value, self.own.nodes(builder, normed, key, kept, mask))
+        return builder.node("Add", x, self.forth.nodes(builder, norm(builder, self.norms[1], x)))
+
+
+@dataclass(frozen=True)
+class Step:
+    """Graph values of one step of a layer: what it gives, and the keys and values with those of the step."""
+
+    value: str
+    key: str
+    kept: str
+
+
+class WritingLayer(nn.Module):
+    """A layer that sees the places written so far, and a memory where it has one."""
+
+    def __init__(self, width: int, heads: int, inner: int, dropout: float, remembers: bool):
+        super().__init__()
+        self.own, self.forth = Attention(width, heads), Forward(width, inner)
+        self.memory = Attention(width, heads) if remembers else None
+        self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in range(3 if remembers else 2))
+        self.drop = nn.Dropout(dropout)
+
+    def forward(
+        self, x_BTD: torch.Tensor, memory_BSD: torch.Tensor | None = None, mask_B11S: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        normed = self.norms[0](x_BTD)
+        x = x_BTD + self.drop(self.own(normed, normed, causal=True))
+        if self.memory is not None:
+            assert memory_BSD is not None, "a layer that remembers"
+            x = x + self.drop(self.memory(self.norms[2](x), memory_BSD, mask_B11S))
+        written: torch.Tensor = x + self.drop(self.forth(self.norms[1](x)))
+        return written
+
+    def step_nodes(
+        self, builder: GraphBuilder, value: str, cache: tuple[str, str], memory: tuple[str, str, str] | None = None
+    ) -> Step:
+        """One place more. cache: keys and values so far. memory: keys, values and the mask of the memory."""
+        normed = norm(builder, self.norms[0], value)
+        new = self.own.keys_and_values(builder, normed)
+        key, kept = (builder.node("Concat", old, one, axis=2) for old, one in zip(cache, new, strict=True))
+        x = builder.node("Add", value, self.own.nodes(builder, normed, key, kept))
+        if self.memory is not None:
+            assert memory is not None, "a layer that remembers"
+            looked = self.memory.nodes(builder, norm(builder, self.norms[2], x), *memory)
+            x = builder.node("Add", x, looked)
+        return Step(builder.node("Add", x, self.forth.nodes(builder, norm(builder, self.norms[1], x))), key, kept)
+
+
+def linear(builder: GraphBuilder, layer: nn.Linear, value: str) -> str:
+    """A linear layer on the last axis."""
+    product = builder.node("MatMul", value, builder.constant(plain(layer.weight).T))
+    return builder.node("Add", product, builder.constant(plain(layer.bias)))
+
+
+def norm(builder: GraphBuilder, layer: nn.Module, value: str) -> str:
+    assert isinstance(layer, nn.LayerNorm)
+    weights = (builder.constant(plain(part)) for part in (layer.weight, layer.bias))
+    return builder.node("LayerNormalization", value, *weights, axis=-1, epsilon=layer.eps)
+
+
+def waves(places: int, width: int) -> np.ndarray:
+    """(places, width) float32: where a place is, as sines and cosines."""
+    rates = np.exp(np.arange(0, width, 2) * (-math.log(10_000.0) / width))
+    angles = np.arange(places)[:, None] * rates
+    found = np.zeros((places, width), dtype=np.float32)
+    found[:, 0::2], found[:, 1::2] = np.sin(angles), np.cos(angles)
+    return found
