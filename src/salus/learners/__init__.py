@@ -25,6 +25,9 @@ LEARNERS: dict[str, str] = {
     "linear_forecast": "salus.learners.linear_forecast:LinearForecast",
     "patch_transformer": "salus.learners.patch_transformer:PatchTransformerForecast",
     "rnn_forecast": "salus.learners.rnn_forecast:RnnForecast",
+    "bag": "salus.learners.bag:Bag",
+    "text_cnn": "salus.learners.text_cnn:TextCnn",
+    "text_rnn": "salus.learners.text_rnn:TextRnn",
 }
 # the package that must be importable, and the extra that brings it
 NEEDS: dict[str, tuple[str, str]] = {
@@ -44,6 +47,9 @@ NEEDS: dict[str, tuple[str, str]] = {
     "linear_forecast": ("sklearn", "train"),
     "patch_transformer": ("torch", "deep"),
     "rnn_forecast": ("torch", "deep"),
+    "bag": ("torch", "deep"),
+    "text_cnn": ("torch", "deep"),
+    "text_rnn": ("torch", "deep"),
 }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from salus.bundle.graph_check import check_graph
 from salus.bundle.read import Bundle, open_folder
 from salus.bundle.sign import Signer
 from salus.bundle.write import write_bundle
@@ -84,13 +86,14 @@ def publish(package: Package, report: dict[str, Any], output: Path, signer: Sign
 
 def _write(package: Package, report: dict[str, Any], folder: Path, signer: Signer | None) -> Bundle:
     task, learned = package.material.task, package.learned
+    graphs = learned.served()
     answers = {task.output: _answers(learned).tolist()}
     return write_bundle(
         folder,
         task=task.name,
-        schema=_served_schema(package),
+        schema=_served_schema(package, graphs),
         outputs=[task.output, "scores"] if task.classification else [task.output],
-        graphs=learned.served(),
+        graphs=graphs,
         program=learned.program,
         examples={"rows": package.example_rows, "answers": answers},
         report=report,
@@ -111,15 +114,20 @@ def _answers(learned: Learned) -> np.ndarray:
     return apply_calibration(learned.calibration, learned.example_answers)
 
 
-def _served_schema(package: Package) -> Schema:
+def _served_schema(package: Package, graphs: Mapping[str, bytes]) -> Schema:
     """The schema with the states that answering needs, of the targets with their decisions; other columns keep their names only."""
     targets = {column.name: column for column in package.material.schema.targets}
-    columns = tuple(
-        targets.get(column.name, column)
-        if column.role in (Role.INPUT, Role.TARGET)
-        else Column(name=column.name, kind=column.kind, role=column.role)
-        for column in package.learned.lesson.schema.columns
-    )
+    feeds = frozenset(name for graph in graphs.values() for name in check_graph(graph).inputs)
+
+    def served(column: Column) -> Column:
+        if column.role is Role.TARGET:
+            return targets.get(column.name, column)
+        if column.role is not Role.INPUT or column.state is None:
+            return Column(name=column.name, kind=column.kind, role=column.role)
+        needed = kind_named(column.kind).needed(column.state, feeds)
+        return column.model_copy(update={"state": needed})
+
+    columns = tuple(served(column) for column in package.learned.lesson.schema.columns)
     return package.material.schema.model_copy(update={"columns": columns})
 
 

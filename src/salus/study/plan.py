@@ -57,6 +57,12 @@ PORTFOLIO: dict[str, tuple[Chance, ...]] = {
     "image-generation": (Chance("flow", 1.0),),
     "forecasting": (Chance("seasonal_naive", 0.02), Chance("linear_forecast", 0.18)),
     "series": (Chance("rocket", 0.6), Chance("boosting", 0.2, 30.0), Chance("cnn1d", 0.4, 100.0)),
+    "text-classification": (
+        Chance("linear", 0.15),
+        Chance("bag", 0.15),
+        Chance("text_cnn", 0.35, 45.0),
+        Chance("text_rnn", 0.35, 100.0),
+    ),
     "table": (
         Chance("linear", 0.15),
         Chance("boosting", 0.35),

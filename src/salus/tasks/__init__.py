@@ -9,6 +9,7 @@ from salus.core.errors import SalusError
 from salus.tasks.base import Task
 
 TASKS: dict[str, str] = {
+    "text-classification": "salus.tasks.classification:TextClassification",
     "binary-classification": "salus.tasks.classification:BinaryClassification",
     "multiclass-classification": "salus.tasks.classification:MulticlassClassification",
     "regression": "salus.tasks.regression:Regression",

@@ -20,6 +20,7 @@ class Task(ABC):
     output: ClassVar[str]  # the graph output that `decode` reads: "probabilities" or "values"
     goal: ClassVar[str]  # what an answer is: "label", "number", or "answer" for a compound task
     rows_at_once: ClassVar[int] = 256  # how many rows go through the graph together when there are many
+    reads: ClassVar[Mapping[str, Mapping[str, Any]]] = {}  # kind of an input -> options that it is fitted with
     metrics: ClassVar[tuple[str, ...]]  # names in salus.evaluation.metrics; the first is the main one
 
     @property

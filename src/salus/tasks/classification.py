@@ -1,4 +1,4 @@
-"""Classification of tables, pictures and recordings: one label of a known set, with a probability for each.
+"""Classification of tables, pictures, texts and recordings: one label of a known set, with a probability for each.
 
 Knows how labels become codes and probabilities become labels. Does not know how they were learned.
 A state may say how labels are decided: `threshold` {"level", "probability"}: that level is said from this probability on;
@@ -103,6 +103,16 @@ class MulticlassClassification(Classification):
 class ImageClassification(Classification):
     name = "image-classification"
     perceived = "image"
+
+
+class TextClassification(Classification):
+    """Of one or several texts and nothing else."""
+
+    name = "text-classification"
+    reads: ClassVar[Mapping[str, Mapping[str, Any]]] = {"text": {"pieces": 8000}}
+
+    def accepts(self, input_kinds: frozenset[str], target_kinds: tuple[str, ...], levels: int) -> bool:
+        return input_kinds == {"text"} and target_kinds == ("category",)
 
 
 class SeriesClassification(Classification):

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import numpy as np
 
+POOL = 50  # batches whose rows are put in order together
+
 
 class Batches:
     """Rows of one step. The last rows of an epoch that do not fill a batch are left out of it."""
@@ -26,9 +28,36 @@ class Batches:
         """Row ids of the step, int64 (B,)."""
         epoch = self.epoch_of(step)
         if self._order[0] != epoch:
-            self._order = (epoch, np.random.default_rng((self._seed, 1, epoch)).permutation(self.rows))
+            self._order = (epoch, self._ordered(epoch))
         start = (step % self.steps_per_epoch) * self.batch_rows
         return self._order[1][start : start + self.batch_rows]
+
+    def _ordered(self, epoch: int) -> np.ndarray:
+        """All rows in the order of an epoch."""
+        return np.random.default_rng((self._seed, 1, epoch)).permutation(self.rows)
+
+
+class SortedBatches(Batches):
+    """Rows of one step are about as long as each other, so that little of a batch is empty: some batches' worth of rows at a time are put
+    in order of their lengths and cut, and the batches are shuffled. lengths: (B,) at least 1."""
+
+    def __init__(self, lengths: np.ndarray, batch_rows: int, seed: int):
+        super().__init__(len(lengths), batch_rows, seed)
+        self.lengths = lengths
+
+    @property
+    def mean_length(self) -> int:
+        """Of the longest rows of the batches of an epoch."""
+        steps = range(self.steps_per_epoch)
+        return max(1, round(float(np.mean([self.lengths[self.rows_of(step)].max() for step in steps]))))
+
+    def _ordered(self, epoch: int) -> np.ndarray:
+        order = super()._ordered(epoch)[: self.steps_per_epoch * self.batch_rows]
+        pools = np.split(order, range(POOL * self.batch_rows, len(order), POOL * self.batch_rows))
+        batches = np.concatenate([pool[np.argsort(self.lengths[pool], kind="stable")] for pool in pools])
+        shuffled = np.random.default_rng((self._seed, 3, epoch)).permutation(self.steps_per_epoch)
+        ordered: np.ndarray = batches.reshape(self.steps_per_epoch, -1)[shuffled].reshape(-1)
+        return ordered
 
 
 def step_generator(seed: int, step: int) -> np.random.Generator:

@@ -44,6 +44,10 @@ class Kind(ABC):
     def fit(self, values: Values, options: Mapping[str, Any]) -> State:
         """What must be remembered of the train rows to encode any row: levels, size, rate."""
 
+    def needed(self, state: State, feeds: frozenset[str]) -> State:
+        """What of the state is needed to answer with a graph that takes these feeds alone; of a kind that gives feeds on demand, less."""
+        return state
+
     @abstractmethod
     def encode(self, values: Values, state: State) -> Arrays:
         """Arrays whose names are private to the kind (axis 0 is rows), ready for `join`."""
@@ -53,7 +57,8 @@ class Kind(ABC):
         """The graph feeds made of all columns of this kind together (column name -> what `encode` gave).
 
         Axis 0 is rows. number: `numbers` float32 (B, N). category: `categories` int64 (B, M). time: `times` float32 (B, P), the parts of
-        every column and their differences. text: `texts` int64 (B, columns, L), numbers of n-grams, 0 where there are no more.
+        every column and their differences. text: `texts` int32 (B, columns, L), numbers of n-grams, 0 where there are no more, and where
+        the options ask for them `pieces` int32 (B, columns, P), pieces in their order, 0 behind the last one.
         image: `image_<i>` uint8 (B, H, W, C) for the i-th image column, `image_0` first. series: `series` float32 (W, C, T) windows and `series_rows`
         float32 (B, W), which averages windows into rows.
         """

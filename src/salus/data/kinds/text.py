@@ -1,8 +1,10 @@
-"""Texts: sentences, notes, reviews, as a column of a table.
+"""Texts: sentences, notes, reviews, alone or as a column of a table.
 
-A text becomes the numbers of its n-grams: words and pairs of words, and for scripts without spaces one to three characters.
+A text becomes the numbers of its n-grams: one to three words, and for scripts without spaces one to three characters.
 An n-gram's number is a fixed hash of it (Weinberger et al. 2009), so there is no vocabulary to keep and nothing of a train text
-lies in a model. What the numbers mean is learned behind. Does not stem, and knows no language.
+lies in a model. What the numbers mean is learned behind. For networks, where the option `pieces` asks for it, it also becomes its
+pieces in their order (see `salus.data.pieces`), which are learned from the train texts and travel with the model. Does not stem,
+and knows no language.
 """
 
 from __future__ import annotations
@@ -17,21 +19,28 @@ import numpy as np
 
 from salus.core.errors import SalusError
 from salus.data.kinds.base import Arrays, Kind, State, Values
+from salus.data.pieces import UNKNOWN, WITHOUT_SPACES, pieces_of, train_pieces
 
-BUCKETS = 2**18  # of 67,349 sentences: 0.837 right on others with a linear model, 0.781 with 2**15
-MAX_GRAMS = 256  # different n-grams of one text that are looked at: single ones first, then pairs
+BUCKETS = (
+    2**20
+)  # of 67,349 sentences with 195,000 n-grams one in six shares its number with another one, with 2**18 one in two
+MAX_GRAMS = 2048  # different n-grams of one text that are looked at: single ones first, then pairs, then triples
 MAX_CHARACTERS = 20_000  # of one text; the rest is not looked at
+MAX_PIECES = 512  # of one text
 GRAMS_SHARE = 0.99  # so many of the train texts keep all their n-grams
+PIECES_SHARE = 0.98  # and all their pieces
 LOOKED_AT = 5000  # train texts, to know how long they are
-MOST_CELLS = 2**26  # n-grams of all train rows together: 512 MiB; many rows have fewer each
-_NO_SPACES = "぀-ヿ㐀-䶿一-鿿豈-﫿\U00020000-\U0003ffff"
-_TOKEN = re.compile(f"[{_NO_SPACES}]|[^\\W{_NO_SPACES}]+(?:['’][^\\W{_NO_SPACES}]+)?|[^\\w\\s]")
-_CHARACTER = re.compile(f"[{_NO_SPACES}]")
+MOST_CELLS = 2**26  # n-grams of all train rows together: 256 MiB; many rows have fewer each
+_TOKEN = re.compile(f"[{WITHOUT_SPACES}]|[^\\W{WITHOUT_SPACES}]+(?:['’][^\\W{WITHOUT_SPACES}]+)?|[^\\w\\s]")
+_CHARACTER = re.compile(f"[{WITHOUT_SPACES}]")
 _PAIR, _TRIPLE = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xC2B2AE3D27D4EB4F)  # odd: no bit is lost
 _SHIFT = np.uint64(29)
 
 
 class Text(Kind):
+    """Options: `grams` false for no n-grams; `pieces`: how many pieces are learned, 0 for none; `fold` false for pieces that keep
+    capital letters."""
+
     name = "text"
 
     def recognise(self, values: Sequence[Any]) -> float:
@@ -55,23 +64,45 @@ class Text(Kind):
     def fit(self, values: Values, options: Mapping[str, Any]) -> State:
         present = [value for value in values if value is not None]
         sample = present[:: max(1, len(present) // LOOKED_AT)]
-        grams = [len(gram_ids(value, BUCKETS, MAX_GRAMS)) for value in sample]
-        most = int(np.quantile(grams, GRAMS_SHARE, method="higher")) if grams else 1
-        spaces = sum(_CHARACTER.search(value) is None for value in sample) * 2 >= len(sample)
-        return {"buckets": BUCKETS, "grams": max(1, min(most, MOST_CELLS // max(1, len(values)))), "spaces": spaces}
+        most = MOST_CELLS // max(1, len(values))
+        state: State = {"spaces": sum(_CHARACTER.search(value) is None for value in sample) * 2 >= len(sample)}
+        if options.get("grams", True):
+            lengths = [len(gram_ids(value, BUCKETS, MAX_GRAMS)) for value in sample]
+            state |= {"buckets": BUCKETS, "grams": _long_enough(lengths, GRAMS_SHARE, most)}
+        if options.get("pieces", 0):
+            read = (value[:MAX_CHARACTERS] for value in present)
+            learned = train_pieces(read, int(options["pieces"]), fold=bool(options.get("fold", True)))
+            lengths = [len(pieces_of(learned).encode(value[:MAX_CHARACTERS])) for value in sample]
+            longest = _long_enough(lengths, PIECES_SHARE, min(MAX_PIECES, most))
+            state |= {"pieces": learned, "length": longest}
+        return state
+
+    def needed(self, state: State, feeds: frozenset[str]) -> State:
+        names = {"spaces"}
+        names |= {"buckets", "grams"} if "texts" in feeds else set()
+        names |= {"pieces", "length"} if "pieces" in feeds else set()
+        return {name: value for name, value in state.items() if name in names}
 
     def encode(self, values: Values, state: State) -> Arrays:
-        ids_BL = np.zeros((len(values), state["grams"]), dtype=np.int64)
-        for row, value in enumerate(values):
-            if value is not None:
-                ids = gram_ids(value, state["buckets"], state["grams"])
-                ids_BL[row, : len(ids)] = ids
-        return {"ids": ids_BL}
+        arrays: Arrays = {}
+        if "grams" in state:
+            arrays["ids"] = np.zeros((len(values), state["grams"]), dtype=np.int32)
+            for row, value in enumerate(values):
+                if value is not None:
+                    ids = gram_ids(value, state["buckets"], state["grams"])
+                    arrays["ids"][row, : len(ids)] = ids
+        if "pieces" in state:
+            arrays["pieces"] = np.zeros((len(values), state["length"]), dtype=np.int32)
+            pieces = pieces_of(state["pieces"])
+            for row, value in enumerate(values):
+                found = pieces.encode(value[:MAX_CHARACTERS])[: state["length"]] if value is not None else []
+                arrays["pieces"][row, : len(found) or 1] = found or UNKNOWN  # a network reads at least one piece
+        return arrays
 
     def join(self, encoded: Mapping[str, Arrays], states: Mapping[str, State]) -> Arrays:
-        longest = max(arrays["ids"].shape[1] for arrays in encoded.values())
-        columns = [np.pad(a["ids"], ((0, 0), (0, longest - a["ids"].shape[1]))) for a in encoded.values()]
-        return {"texts": np.stack(columns, axis=1)}
+        feeds = {"ids": "texts", "pieces": "pieces"}
+        columns = list(encoded.values())
+        return {feed: _side_by_side([c[name] for c in columns]) for name, feed in feeds.items() if name in columns[0]}
 
     def json_schema(self, state: State) -> dict[str, Any]:
         return {"type": ["string", "null"], "description": f"a text; {MAX_CHARACTERS} characters of it are read"}
@@ -92,22 +123,24 @@ class Text(Kind):
 
 def gram_ids(text: str, buckets: int, most: int) -> np.ndarray:
     """The different n-grams of a text as numbers from 1 to `buckets`, at most `most`, int64: single ones first."""
-    tokens = _TOKEN.findall(unicodedata.normalize("NFKC", text[:MAX_CHARACTERS]).lower())
-    if not tokens:
+    single = np.array([word for word, _ in words_of(text)], dtype=np.uint64)
+    if not len(single):
         return np.zeros(0, dtype=np.int64)
-    single = np.array([zlib.crc32(token.encode("utf-8", "surrogatepass")) for token in tokens], dtype=np.uint64)
     hashes = [single]
-    if len(tokens) > 1:
-        pair = _mixed(single[:-1] * _PAIR + single[1:])
-        hashes.append(pair)
-        character = np.array([len(token) == 1 and _CHARACTER.match(token) is not None for token in tokens])
-        triples = character[:-2] & character[1:-1] & character[2:]
-        if triples.any():
-            hashes.append(_mixed(pair[:-1] * _TRIPLE + single[2:])[triples])
+    if len(single) > 1:
+        hashes.append(_mixed(single[:-1] * _PAIR + single[1:]))
+    if len(single) > 2:
+        hashes.append(_mixed(hashes[1][:-1] * _TRIPLE + single[2:]))
     ids = (np.concatenate(hashes) % np.uint64(buckets)).astype(np.int64) + 1
     _, first = np.unique(ids, return_index=True)
     different: np.ndarray = ids[np.sort(first)[:most]]
     return different
+
+
+def words_of(text: str) -> list[tuple[int, str]]:
+    """(hash, the word as it is read) of every word, mark, or character of a script without spaces, in their order."""
+    read = unicodedata.normalize("NFKC", text[:MAX_CHARACTERS]).lower()
+    return [(zlib.crc32(word.encode("utf-8", "surrogatepass")), word) for word in _TOKEN.findall(read)]
 
 
 def _mixed(hashes: np.ndarray) -> np.ndarray:
@@ -115,6 +148,17 @@ def _mixed(hashes: np.ndarray) -> np.ndarray:
     half = (hashes ^ (hashes >> _SHIFT)) * _PAIR
     mixed: np.ndarray = half ^ (half >> _SHIFT)
     return mixed
+
+
+def _long_enough(lengths: Sequence[int], share: float, most: int) -> int:
+    """A length that so many of the sample keep, from 1 to `most`."""
+    return max(1, min(int(np.quantile(lengths, share, method="higher")) if lengths else 1, most))
+
+
+def _side_by_side(columns: Sequence[np.ndarray]) -> np.ndarray:
+    """(B, columns, L) of columns (B, l), shorter ones filled with 0."""
+    longest = max(column.shape[1] for column in columns)
+    return np.stack([np.pad(column, ((0, 0), (0, longest - column.shape[1]))) for column in columns], axis=1)
 
 
 def _words(text: str) -> float:
