@@ -25,6 +25,7 @@ CLOCK_MONTHS = (3, 4, 9, 10, 11)
 SEASONS_S = (DAY_S, 7 * DAY_S, 3600.0, 60.0)  # what repeats, the most usual first
 MOST_SEASON = 366
 MOST_LOOKED_AT = 10_000  # steps in which a season is looked for
+AS_HIGH = 0.1  # an echo that is this near to the highest is as high
 LEAST_ECHO = 0.2  # autocorrelation of a season that is found in the values
 
 
@@ -134,10 +135,13 @@ def find_season(lines: list[Line], step: Step, channels: int) -> int:
     for lag in usual:
         if 1 < lag <= most and echoes[lag - 1] >= LEAST_ECHO and echoes[lag - 1] >= echoes[max(0, lag // 2 - 1)]:
             return lag
-    # Without a calendar: the highest peak of the echoes after they first fall.
+    # Without a calendar: the shortest of the highest echoes after they first fall; a season's multiples echo as much.
     peaks = [lag for lag in range(2, most) if echoes[lag - 1] > echoes[lag - 2] and echoes[lag - 1] >= echoes[lag]]
-    best = max(peaks, key=lambda lag: echoes[lag - 1], default=1)
-    return best if best > 1 and echoes[best - 1] >= LEAST_ECHO else 1
+    highest = max((echoes[lag - 1] for lag in peaks), default=0.0)
+    if highest < LEAST_ECHO:
+        return 1
+    first = next(lag for lag in peaks if echoes[lag - 1] >= highest - AS_HIGH)
+    return max((lag for lag in peaks if first <= lag <= 1.25 * first), key=lambda lag: float(echoes[lag - 1]))
 
 
 def _echo(values: np.ndarray, lag: int) -> float:
