@@ -74,6 +74,7 @@ class DeepConfig(TaughtConfig):
 
 
 D = TypeVar("D", bound=TaughtConfig)
+Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]  # output and target -> scalar
 
 
 @dataclass(frozen=True)
@@ -127,7 +128,12 @@ class Lecture:
 
 
 def course_of(config: DeepConfig, lecture: Lecture, goal: Goal, total_steps: int) -> Course:
-    """Everything the loop needs."""
+    """Everything the loop needs to learn labels or numbers."""
+    return course_with(config, lecture, goal.loss(config.label_smoothing), goal.loss(0.0), total_steps)
+
+
+def course_with(config: TaughtConfig, lecture: Lecture, learned: Loss, held: Loss, total_steps: int) -> Course:
+    """Everything the loop needs. learned, held: the loss of rows that are learned from, and of rows held out."""
     place = device()
     network = lecture.network.to(place)
 
@@ -140,21 +146,21 @@ def course_of(config: DeepConfig, lecture: Lecture, goal: Goal, total_steps: int
         network=network,
         optimiser=make_optimiser(config.optimiser, network, config.weight_decay),
         batch=batch,
-        loss=goal.loss(config.label_smoothing),
+        loss=learned,
         rate=lambda step: rate_at(config.schedule, step, total_steps, config.learning_rate),
         steps=ends,
         average=Average(network, config.ema) if config.ema > 0 else None,
         precision=("bf16" if has_fast_bf16() else "float32") if config.precision == "auto" else config.precision,
-        watch=_watch(config, lecture, goal, ends) if config.last_step is None else None,
+        watch=_watch(config, lecture, held, ends) if config.last_step is None else None,
         clip_norm=config.clip_norm,
     )
 
 
-def _watch(config: DeepConfig, lecture: Lecture, goal: Goal, steps: int) -> Watch | None:
+def _watch(config: TaughtConfig, lecture: Lecture, loss: Loss, steps: int) -> Watch | None:
     inputs, target = lecture.held
     if config.patience == 0 or len(inputs) < HELD_ROWS[0]:
         return None
-    place, loss = device(), goal.loss(0.0)
+    place = device()
     chosen = torch.from_numpy(np.unique(np.linspace(0, len(inputs) - 1, HELD_ROWS[1]).astype(np.int64)))
 
     def held_loss(network: nn.Module) -> float:
