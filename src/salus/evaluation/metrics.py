@@ -218,6 +218,8 @@ METRICS: dict[str, Metric] = {
 }
 HIGHER_IS_BETTER = {name: metric.higher_is_better for name, metric in METRICS.items()}
 HIGHER_IS_BETTER |= {
+    "bleu": True,
+    "chrf": True,
     "frechet": False,
     "class_accuracy": True,
     "manifold_recall": True,

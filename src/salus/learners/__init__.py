@@ -28,6 +28,7 @@ LEARNERS: dict[str, str] = {
     "bag": "salus.learners.bag:Bag",
     "text_cnn": "salus.learners.text_cnn:TextCnn",
     "text_rnn": "salus.learners.text_rnn:TextRnn",
+    "seq2seq_transformer": "salus.learners.seq2seq_transformer:Seq2SeqTransformer",
 }
 # the package that must be importable, and the extra that brings it
 NEEDS: dict[str, tuple[str, str]] = {
@@ -50,6 +51,7 @@ NEEDS: dict[str, tuple[str, str]] = {
     "bag": ("torch", "deep"),
     "text_cnn": ("torch", "deep"),
     "text_rnn": ("torch", "deep"),
+    "seq2seq_transformer": ("torch", "deep"),
 }
 
 

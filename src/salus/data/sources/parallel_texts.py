@@ -1,8 +1,8 @@
 """The same sentences in several languages, line by line: `train.en` beside `train.de`. A language is a column.
 
-Of several files of one language the name before the language says the side; where several are test files, the first of them is the
-test and the others keep their names in the column `part`, so that another one can be chosen. Line i of one file belongs to line
-i of the other; files of unequal length are refused.
+Of several files of one language the name before the language says the side, which becomes the column `split`; where several are test
+files, the first of them is the test and the rows of the others have their file's name there, which is no side. Line i of one file
+belongs to line i of the other; files of unequal length are refused.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class ParallelTexts(Source):
         def parts() -> Iterator[pa.Table]:
             for stem, of_language in files.items():
                 of_stem = [TextFile(of_language[f".{language}"], spec.encoding) for language in languages]
-                yield from _rows(of_stem, languages, {"part": stem, "split": sides[stem]})
+                yield from _rows(of_stem, languages, {"split": sides[stem]} if sides else {})
 
         facts = {
             "format": "parallel-texts",
@@ -66,7 +66,7 @@ class ParallelTexts(Source):
         return Read(parts, facts, dict.fromkeys(languages, "text"))
 
 
-def _rows(files: list[TextFile], languages: list[str], constants: dict[str, str | None]) -> Iterator[pa.Table]:
+def _rows(files: list[TextFile], languages: list[str], constants: dict[str, str]) -> Iterator[pa.Table]:
     columns: list[list[str]] = [[] for _ in languages]
     for lines in zip_longest(*(file.lines() for file in files)):
         if None in lines:
@@ -80,7 +80,7 @@ def _rows(files: list[TextFile], languages: list[str], constants: dict[str, str 
     yield _table(columns, languages, constants)
 
 
-def _table(columns: list[list[str]], languages: list[str], constants: dict[str, str | None]) -> pa.Table:
+def _table(columns: list[list[str]], languages: list[str], constants: dict[str, str]) -> pa.Table:
     texts = {
         name: pa.array([line or None for line in column], pa.string())
         for name, column in zip(languages, columns, strict=True)
@@ -89,14 +89,14 @@ def _table(columns: list[list[str]], languages: list[str], constants: dict[str, 
     return pa.table(texts | same)
 
 
-def _sides(stems: list[str]) -> dict[str, str | None]:
-    """The side of each file: of its name, or of how its name begins; only the first test file is the test."""
-    sides: dict[str, str | None] = {}
+def _sides(stems: list[str]) -> dict[str, str]:
+    """The side of each file: of its name, or of how its name begins; only the first test file is the test. Nothing without a side."""
+    sides: dict[str, str] = {}
     for stem in stems:
         side = side_of(stem) or side_of(re.split(r"[-_. ]", stem)[0])
         taken = side is not None and side.value == "test" and "test" in sides.values()
-        sides[stem] = None if side is None or taken else side.value
-    return sides
+        sides[stem] = stem if side is None or taken else side.value
+    return sides if any(side_of(stem) or side_of(re.split(r"[-_. ]", stem)[0]) for stem in stems) else {}
 
 
 def _files(path: Path) -> dict[str, dict[str, Path]]:

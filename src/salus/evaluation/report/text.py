@@ -324,6 +324,8 @@ WORDS: dict[str, dict[str, str]] = {
 # metric -> how it is called and what it means.
 METRIC_WORDS: dict[str, dict[str, tuple[str, str]]] = {
     "en": {
+        "bleu": ("BLEU", "shared runs of up to four words; 0 to 100"),
+        "chrf": ("chrF", "shared runs of up to six letters; 0 to 100"),
         "accuracy": ("Accuracy", "share of rows that are right"),
         "balanced_accuracy": ("Balanced accuracy", "the same, every class weighing alike"),
         "macro_f1": ("Macro F1", "found and not falsely said, every class weighing alike"),
@@ -349,6 +351,8 @@ METRIC_WORDS: dict[str, dict[str, tuple[str, str]]] = {
         "coverage_80": ("Coverage of 80 %", "how often the truth lies in the stated 80 % band: 0.8 is right"),
     },
     "zh": {
+        "bleu": ("BLEU", "与参考译文共有的一至四词片段；0 至 100"),
+        "chrf": ("chrF", "与参考译文共有的一至六字母片段；0 至 100"),
         "accuracy": ("准确率", "正确行的比例"),
         "balanced_accuracy": ("平衡准确率", "同上，各类别权重相同"),
         "macro_f1": ("宏平均 F1", "既找出又不误报，各类别权重相同"),
@@ -370,6 +374,7 @@ METRIC_WORDS: dict[str, dict[str, tuple[str, str]]] = {
 }
 TASK_WORDS: dict[str, dict[str, str]] = {
     "en": {
+        "translation": "translation",
         "binary-classification": "one of two answers",
         "multiclass-classification": "one of several answers",
         "image-classification": "what a picture shows",
@@ -380,6 +385,7 @@ TASK_WORDS: dict[str, dict[str, str]] = {
         "forecasting": "what comes next",
     },
     "zh": {
+        "translation": "翻译",
         "binary-classification": "二分类",
         "multiclass-classification": "多分类",
         "image-classification": "图像分类",

@@ -10,6 +10,7 @@ from salus.evaluation.report.parts import Said
 
 SHOWN: dict[str, str] = {
     "pictures": "salus.evaluation.report.shown.pictures:pictures",
+    "texts": "salus.evaluation.report.shown.texts:texts",
     "traces": "salus.evaluation.report.shown.traces:traces",
 }
 
