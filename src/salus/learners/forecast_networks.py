@@ -164,6 +164,6 @@ def _traces(part: Part, scales: Scales) -> tuple[torch.Tensor, torch.Tensor]:
     """(N, T) and (N, H): every target channel of every row."""
     if not len(part):
         return torch.zeros((0, scales.steps)), torch.zeros((0, scales.horizon))
-    x_BKT = scales.standard(part.feeds["history"][:, : scales.targets])
+    x_BKT = scales.standard(part.feeds["history"])[:, : scales.targets]
     x_NT = np.ascontiguousarray(x_BKT).reshape(-1, scales.steps)
     return torch.from_numpy(x_NT), torch.from_numpy(scales.standard_target(part.target).reshape(-1, scales.horizon))
