@@ -23,7 +23,6 @@ from salus.learners.deep import TaughtConfig, measured_step_s, quickest, taught,
 from salus.learners.flow_critic import Critic, critic_of
 from salus.learners.networks.unet import UNet
 from salus.learners.options import config_from
-from salus.learners.torch_export import exported
 from salus.tasks.base import Task
 from salus.tasks.drawing import ANY, draw, noise_of
 from salus.tasks.image_generation import CRITIC, pictures_of
@@ -80,29 +79,11 @@ class Flowing(nn.Module):
         return found.flatten(1)
 
 
-class Labelled(nn.Module):
-    """The U-Net as it is exported, with labels; without any it takes none."""
-
-    def __init__(self, network: UNet):
-        super().__init__()
-        self.network = network
-
-    def forward(self, x: torch.Tensor, t: torch.Tensor, categories: torch.Tensor) -> torch.Tensor:
-        found: torch.Tensor = self.network(x, t, categories)
-        return found
-
-
-class Unlabelled(Labelled):
-    def forward(self, x: torch.Tensor, t: torch.Tensor) -> torch.Tensor:  # type: ignore[override]
-        found: torch.Tensor = self.network(x, t, torch.zeros((1, 0), dtype=torch.int64))
-        return found
-
-
 class FlowFitted(Fitted):
     program: Program = "diffusion"
 
-    def __init__(self, network: UNet, critic: Critic | None, labels: int, threads_: int, details: dict[str, Any]):
-        self._network, self._critic, self._labels, self._threads = network, critic, labels, threads_
+    def __init__(self, network: UNet, critic: Critic, threads_: int, details: dict[str, Any]):
+        self._network, self._critic, self._threads = network, critic, threads_
         self.details = details
 
     def raw(self, feeds: Mapping[str, np.ndarray]) -> np.ndarray:
@@ -117,12 +98,7 @@ class FlowFitted(Fitted):
             return draw(velocity, noise_of(seeds, self._network.shape_CHW), codes)
 
     def graphs(self, folder: Path) -> dict[str, bytes]:
-        examples = {"x": torch.zeros(2, *self._network.shape_CHW), "t": torch.zeros(2)}
-        if self._labels:
-            examples["categories"] = torch.zeros((2, self._labels), dtype=torch.int64)
-        module = (Labelled if self._labels else Unlabelled)(self._network)
-        found = {"main": exported(module.eval(), examples, "velocity")}
-        return found | ({CRITIC: self._critic.graph} if self._critic is not None else {})
+        return {"main": self._network.graph(), CRITIC: self._critic.graph}
 
 
 class Flow(Learner):
@@ -159,9 +135,8 @@ class Flow(Learner):
         for tensor in network.parameters():  # the layout of convolutions on processors is not that of graphs
             tensor.data = tensor.data.contiguous()
         epoch = Batches(len(prepared.train), config.batch_rows, prepared.seed).steps_per_epoch
-        details = told(course, progress, epoch) | {"critic": None if critic is None else critic.details}
-        labels = len(_levels(prepared))
-        return FlowFitted(network.eval().requires_grad_(False), critic, labels, prepared.threads, details)
+        details = told(course, progress, epoch) | {"critic": critic.details}
+        return FlowFitted(network.eval().requires_grad_(False), critic, prepared.threads, details)
 
 
 def _sized(

@@ -32,6 +32,8 @@ CHUNK_ROWS = 2048
 CURVE_SHARE = 0.03  # of the budget, for the learning curve
 LOOK_SHARE = 0.06  # of the budget, for what the model looks at
 MOST_COLUMNS = 40
+JUDGED_SHARE = 0.12  # of the budget, for answers to the rows that judge, where one takes long
+FEWEST_JUDGED = 200
 
 
 def measure_bundle(
@@ -97,7 +99,7 @@ def _of_answers(predictor: Predictor, package: Package, positions: np.ndarray, c
     material = package.material
     task, states = material.task, [column.state or {} for column in material.schema.targets]
     assert isinstance(task, CompoundTask), "plain tasks are measured otherwise"
-    positions, train = spread(positions, task.most_judged), material.splits.train
+    positions, train = spread(positions, _most_judged(task, package)), material.splits.train
     values = material.values(positions)
     parts = []
     for start in range(0, len(positions), task.rows_at_once):
@@ -121,6 +123,15 @@ def _of_answers(predictor: Predictor, package: Package, positions: np.ndarray, c
         groups=material.groups_of(positions),
         seed=package.spec.seed,
     )
+
+
+def _most_judged(task: CompoundTask, package: Package) -> int | None:
+    """How many rows judge where an answer takes long: by what a row took when its candidate was fitted, never by the clock of now."""
+    if task.most_judged is None:
+        return None
+    row_s = package.learned.best.one_row_ms / 1000 / package.learned.lesson.threads
+    within = int(JUDGED_SHARE * package.spec.budget_s / max(row_s, 1e-6))
+    return min(task.most_judged, max(FEWEST_JUDGED, within))
 
 
 def _columns(material: Material, positions: np.ndarray) -> dict[str, Values]:

@@ -34,7 +34,7 @@ class ImageGeneration(CompoundTask):
     asked = (SEED,)
     metrics = ("frechet", "class_accuracy", "manifold_recall", "manifold_precision")
     rows_at_once = 250
-    most_held = 250
+    most_held = 100
     most_judged = 5000
 
     def accepts(self, input_kinds: frozenset[str], target_kinds: tuple[str, ...], levels: int) -> bool:

@@ -9,9 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional
+
+from salus.learners.graphs import GraphBuilder
+from salus.learners.networks.nodes import convolution_nodes, linear_nodes, plain
 
 FREQUENCIES = 32  # of the time
 LARGEST_MAP = 20  # a picture is folded into patches until no side is longer
@@ -39,6 +43,15 @@ class Block(nn.Module):
         found: torch.Tensor = self.around(x_BCHW) + self.second(functional.silu(h))
         return found
 
+    def nodes(self, builder: GraphBuilder, value: str, condition: str) -> str:
+        said = linear_nodes(builder, self.conditioned, condition)
+        maps = builder.node("Unsqueeze", said, builder.constant([2, 3], np.int64))
+        scale, shift = builder.several("Split", 2, maps, axis=1, num_outputs=2)
+        h = convolution_nodes(builder, self.first, _silu(builder, _norm_nodes(builder, self.norm, value)))
+        h = builder.node("Add", builder.node("Mul", h, builder.node("Add", scale, builder.constant(1.0))), shift)
+        around = convolution_nodes(builder, self.around, value) if isinstance(self.around, nn.Conv2d) else value
+        return builder.node("Add", around, convolution_nodes(builder, self.second, _silu(builder, h)))
+
 
 class Attention(nn.Module):
     """Every place of the smallest map looks at every other one (Vaswani et al. 2017)."""
@@ -59,6 +72,22 @@ class Attention(nn.Module):
         seen = (weights @ value).transpose(2, 3).reshape(batch, channels, height, width)
         found: torch.Tensor = x_BCHW + self.answered(seen)
         return found
+
+    def nodes(self, builder: GraphBuilder, value: str, size: tuple[int, int]) -> str:
+        channels, places = self.answered.in_channels, size[0] * size[1]
+        parts = convolution_nodes(builder, self.asked, _norm_nodes(builder, self.norm, value))
+        split = [-1, 3, self.heads, channels // self.heads, places]
+        parts = builder.node("Reshape", parts, builder.constant(split, np.int64))
+        first = builder.constant([1], np.int64)
+        query, key, value_ = (
+            builder.node("Squeeze", part, first) for part in builder.several("Split", 3, parts, axis=1, num_outputs=3)
+        )  # (B, heads, channels of a head, places)
+        scale = builder.constant((channels // self.heads) ** -0.5)
+        asked = builder.node("Mul", builder.node("Transpose", query, perm=[0, 1, 3, 2]), scale)
+        weights = builder.node("Softmax", builder.node("MatMul", asked, key), axis=3)
+        seen = builder.node("MatMul", value_, builder.node("Transpose", weights, perm=[0, 1, 3, 2]))
+        seen = builder.node("Reshape", seen, builder.constant([-1, channels, *size], np.int64))
+        return builder.node("Add", value, convolution_nodes(builder, self.answered, seen))
 
 
 class UNet(nn.Module):
@@ -121,3 +150,74 @@ class UNet(nn.Module):
         for place, table in enumerate(self.labels):
             found = found + table(codes_BM[:, place])
         return functional.silu(found)
+
+    def graph(self) -> bytes:
+        """The network as one ONNX graph: `x`, `t` and, where there are labels, `categories` -> `velocity`."""
+        channels, height, width = self.shape_CHW
+        builder = GraphBuilder()
+        x = builder.feed("x", np.float32, ("rows", channels, height, width))
+        condition = self._condition_nodes(builder)
+        if any(self.padding):
+            ends = [0, 0, 0, 0, 0, 0, self.padding[3], self.padding[1]]
+            x = builder.node("Pad", x, builder.constant(ends, np.int64))
+        size = ((height + self.padding[3]) // self.patch, (width + self.padding[1]) // self.patch)
+        x = _folded_nodes(builder, x, channels, self.patch, size)
+        x = convolution_nodes(builder, self.stem, x)
+        for block in self.going_in:
+            x = block.nodes(builder, x, condition)  # type: ignore[operator]
+        kept, x = x, convolution_nodes(builder, self.down, x)
+        for block in self.deep:
+            x = block.nodes(builder, x, condition)  # type: ignore[operator]
+        x = self.attention.nodes(builder, x, (size[0] // 2, size[1] // 2))
+        x = self.deep_last.nodes(builder, x, condition)
+        x = builder.node("DepthToSpace", convolution_nodes(builder, self.up, x), blocksize=2, mode="CRD")
+        x = builder.node("Concat", x, kept, axis=1)
+        for block in self.coming_out:
+            x = block.nodes(builder, x, condition)  # type: ignore[operator]
+        x = convolution_nodes(builder, self.head, _silu(builder, _norm_nodes(builder, self.norm, x)))
+        if self.patch > 1:
+            x = builder.node("DepthToSpace", x, blocksize=self.patch, mode="CRD")
+        if any(self.padding):
+            cut = ([0, 0], [height, width], [2, 3])
+            x = builder.node("Slice", x, *(builder.constant(part, np.int64) for part in cut))
+        return builder.finish("velocity", x, channels, height, width)
+
+    def _condition_nodes(self, builder: GraphBuilder) -> str:
+        t = builder.node("Unsqueeze", builder.feed("t", np.float32, ("rows",)), builder.constant([1], np.int64))
+        angles = builder.node("Mul", t, builder.constant(plain(self.frequencies)))
+        waves = builder.node("Concat", builder.node("Sin", angles), builder.node("Cos", angles), axis=1)
+        first, _, last = self.time
+        assert isinstance(first, nn.Linear) and isinstance(last, nn.Linear)
+        found = linear_nodes(builder, last, _silu(builder, linear_nodes(builder, first, waves)))
+        for place, table in enumerate(self.labels):
+            assert isinstance(table, nn.Embedding)
+            codes = builder.feed("categories", np.int64, ("rows", len(self.labels)))
+            code = builder.node("Gather", codes, builder.constant(place, np.int64), axis=1)
+            found = builder.node("Add", found, builder.node("Gather", builder.constant(plain(table.weight)), code))
+        return _silu(builder, found)
+
+
+def _silu(builder: GraphBuilder, value: str) -> str:
+    return builder.node("Mul", value, builder.node("Sigmoid", value))
+
+
+def _norm_nodes(builder: GraphBuilder, norm: nn.GroupNorm, value: str) -> str:
+    """Each group of channels normed by itself, whatever the size of the maps."""
+    shape = builder.node("Shape", value)
+    grouped = builder.node("Reshape", value, builder.constant([0, norm.num_groups, -1], np.int64))
+    ones, zeros = np.ones(norm.num_groups), np.zeros(norm.num_groups)
+    normed = builder.node(
+        "InstanceNormalization", grouped, builder.constant(ones), builder.constant(zeros), epsilon=norm.eps
+    )
+    scale, shift = (builder.constant(plain(part)[:, None, None]) for part in (norm.weight, norm.bias))
+    return builder.node("Add", builder.node("Mul", builder.node("Reshape", normed, shape), scale), shift)
+
+
+def _folded_nodes(builder: GraphBuilder, value: str, channels: int, patch: int, size: tuple[int, int]) -> str:
+    """Squares of patch x patch pixels as channels, as torch's pixel_unshuffle lays them."""
+    if patch == 1:
+        return value
+    height, width = size
+    parts = builder.node("Reshape", value, builder.constant([-1, channels, height, patch, width, patch], np.int64))
+    parts = builder.node("Transpose", parts, perm=[0, 1, 3, 5, 2, 4])
+    return builder.node("Reshape", parts, builder.constant([-1, channels * patch**2, height, width], np.int64))
