@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -223,14 +223,19 @@ def complete(received: bytes) -> bool:
 
 
 @contextmanager
-def running(home: Home, parent_fd: int | None = None, **settings: Any) -> Iterator[Running]:
+def running(
+    home: Home,
+    parent_fd: int | None = None,
+    program: Sequence[str] = ("-m", "salus.programs.model_server"),
+    **settings: Any,
+) -> Iterator[Running]:
     environment = os.environ | {"SALUS_HOME": str(home.path), "SALUS_MODEL_SERVER_PORT": "0"}
     environment |= {f"SALUS_{name.upper()}": str(value) for name, value in settings.items()}
     if parent_fd is not None:
         environment["SALUS_PARENT_FD"] = str(parent_fd)
     with (home.path / "server.log").open("ab") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "salus.programs.model_server"],
+            [sys.executable, *program],
             env=environment,
             stdout=log,
             stderr=log,

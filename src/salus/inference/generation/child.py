@@ -30,6 +30,7 @@ def main(arguments: list[str]) -> None:
     sink = private_output()
     limit_memory(int(arguments[1]))
     serve(lambda: new_engine(arguments[0]), sys.stdin.buffer, sink)
+    os._exit(0)  # the thread that reads may wait for its input for ever
 
 
 def serve(make: Any, source: IO[bytes], sink: IO[bytes]) -> None:
@@ -41,14 +42,14 @@ def serve(make: Any, source: IO[bytes], sink: IO[bytes]) -> None:
         return
     try:
         engine = _load(make, first)
-    except (SalusError, MemoryError, RuntimeError, OSError, ValueError) as error:
+    except Exception as error:
         _say(sink, [{"failed": _told(error)}])
         return
     _say(sink, [{"ready": True}])
     while _take(engine, inbox, sink):
         try:
             events = engine.step() if engine.busy else []
-        except MemoryError as error:
+        except Exception as error:  # nobody knows what state the engine is in: a fresh process does
             _say(sink, [{"died": _told(error)}])
             return
         if events:
@@ -78,7 +79,7 @@ def _take(engine: GenerationEngine, inbox: Inbox, sink: IO[bytes]) -> bool:
             continue
         try:
             events = engine.begin(number, asked)
-        except (SalusError, RuntimeError, ValueError) as error:
+        except Exception as error:  # whatever a library raises is this one request's
             events = [{"id": number, "error": _told(error)}]
         _say(sink, events)
     return True

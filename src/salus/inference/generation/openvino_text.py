@@ -163,7 +163,7 @@ class TextEngine(GenerationEngine):
 def _pipeline(place: Path, loading: Loading) -> Any:
     scheduler = genai.SchedulerConfig()
     scheduler.cache_size = max(1, round(loading.cache_bytes / 2**30))
-    scheduler.enable_prefix_caching = True
+    scheduler.enable_prefix_caching = False
     properties = {"INFERENCE_NUM_THREADS": loading.threads} if loading.threads else {}
     try:
         return genai.ContinuousBatchingPipeline(str(place), scheduler, "CPU", properties)

@@ -92,7 +92,7 @@ def read_embedding(content: Mapping[str, Any], most: int) -> tuple[dict[str, Any
 def streamed(content: Mapping[str, Any]) -> tuple[bool, bool]:
     """Whether the answer is wanted as it comes, and with usage at its end."""
     stream, options = content.get("stream"), content.get("stream_options")
-    if stream not in (None, True, False):
+    if stream is not None and not isinstance(stream, bool):
         raise _not("stream", "true or false", stream)
     if options is not None and (
         not isinstance(options, dict) or not stream or options.keys() - {"include_usage", "include_obfuscation"}
