@@ -18,13 +18,14 @@ from salus.learners.bag import Bag
 from salus.learners.base import Learner, Part
 from salus.learners.text_cnn import TextCnn
 from salus.learners.text_rnn import TextRnn
+from salus.learners.text_transformer import TextTransformer
 from salus.tasks import task_named
 from salus.testing.learner import answers_of, rows_of
 from salus.training.batches import SortedBatches
 
 QUICK: dict[str, Any] = {"steps": 60, "batch_rows": 32, "learning_rate": 0.02, "dimensions": 16, "width": 8}
 QUICK |= {"precision": "float32", "dropped_in": 0.1, "dropped_out": 0.1, "dropped_pieces": 0.05}
-LEARNERS: list[type[Learner]] = [Bag, TextCnn, TextRnn]
+LEARNERS: list[type[Learner]] = [Bag, TextCnn, TextRnn, TextTransformer]
 
 
 class TestBag(TextContract):
@@ -40,6 +41,11 @@ class TestTextCnn(TextContract):
 class TestTextRnn(TextContract):
     learner = TextRnn
     options = QUICK
+
+
+class TestTextTransformer(TextContract):
+    learner = TextTransformer
+    options = QUICK | {"heads": 2}
 
 
 @pytest.mark.parametrize("learner", LEARNERS)

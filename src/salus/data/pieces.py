@@ -54,11 +54,13 @@ class Pieces:
         from tokenizers import Tokenizer
 
         self._tokenizer = Tokenizer.from_str(json.dumps(state))
+        self._tokenizer.encode_special_tokens = True  # their names in a text are letters
+        self._framed = state.get("post_processor") is not None  # those of a network that was trained elsewhere
         self.size: int = self._tokenizer.get_vocab_size()
 
     def encode(self, text: str) -> list[int]:
-        """The pieces of a text, without START and END."""
-        ids: list[int] = self._tokenizer.encode(_sound(text), add_special_tokens=False).ids
+        """The pieces of a text, without START and END; with what a foreign tokenizer puts around them."""
+        ids: list[int] = self._tokenizer.encode(_sound(text), add_special_tokens=self._framed).ids
         return ids
 
     def decode(self, ids: Sequence[int]) -> str:

@@ -29,6 +29,8 @@ LEARNERS: dict[str, str] = {
     "text_cnn": "salus.learners.text_cnn:TextCnn",
     "text_rnn": "salus.learners.text_rnn:TextRnn",
     "seq2seq_transformer": "salus.learners.seq2seq_transformer:Seq2SeqTransformer",
+    "text_transformer": "salus.learners.text_transformer:TextTransformer",
+    "sentence": "salus.learners.sentence:Sentence",
 }
 # the package that must be importable, and the extra that brings it
 NEEDS: dict[str, tuple[str, str]] = {
@@ -52,6 +54,8 @@ NEEDS: dict[str, tuple[str, str]] = {
     "text_cnn": ("torch", "deep"),
     "text_rnn": ("torch", "deep"),
     "seq2seq_transformer": ("torch", "deep"),
+    "text_transformer": ("torch", "deep"),
+    "sentence": ("torch", "deep"),
 }
 
 

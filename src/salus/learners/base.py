@@ -134,6 +134,11 @@ class Learner(ABC):
         """Whether it can learn this task from inputs of these kinds."""
 
     @classmethod
+    def reads(cls, options: Mapping[str, Any]) -> Mapping[str, Mapping[str, Any]]:
+        """Kind of an input -> options that it is fitted with for this learner, in place of the task's; only when a person named it."""
+        return {}
+
+    @classmethod
     @abstractmethod
     def propose(cls, prepared: Prepared, options: Mapping[str, Any], budget_s: float, context: Context) -> Proposal:
         """A full config for this budget: `options` as given (they win), the rest derived from sizes and from rates that

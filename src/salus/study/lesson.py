@@ -120,7 +120,7 @@ class Encoder:
         for column in schema.inputs:
             if column.name not in states:
                 of_rows = _taken(self.values[column.name], places)
-                options = {**task.reads.get(column.kind, {}), **column.options}
+                options = {**self.material.reads.get(column.kind, {}), **column.options}
                 states[column.name] = kind_named(column.kind).fit(of_rows, options)
         columns = (
             column.model_copy(update={"state": states[column.name]}) if column.name in states else column

@@ -1,11 +1,12 @@
 """A data version and a spec to what a study is about: roles, task, labelled rows, target, groups, split, findings.
 
-Knows which rows are labelled and on which side they lie. Does not know learners, and fits no kind: see `lesson`.
+Knows which rows are labelled and on which side they lie. Fits no kind, see `lesson`, and no learner.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ from salus.data.kinds.category import label_of
 from salus.data.split import Splits, side_of, split_rows
 from salus.data.version import DataVersion
 from salus.evaluation.decide import positive_code
+from salus.learners import learner_named
 from salus.tasks import task_named
 from salus.tasks.base import Task
 from salus.tasks.compound import CompoundTask
@@ -47,6 +49,9 @@ class Material:
     findings: tuple[Finding, ...]
     group: str | None = None  # the column whose values stay on one side, named or found
     validation_given: bool = False  # the person's own split names rows to choose by
+    reads: Mapping[str, Mapping[str, Any]] = field(
+        default_factory=dict
+    )  # kind of an input -> options it is fitted with
 
     def side(self, name: str) -> np.ndarray:
         """Positions of one side: train, validation or test."""
@@ -112,7 +117,15 @@ def prepare(version: DataVersion, spec: TrainSpec) -> Material:
     _refuse_blockers(findings)
     schema = schema.model_copy(update={"task": task.name})
     chooses = given is not None and any(side_of(side or "") is Split.VALIDATION for side in given)
-    return Material(version, schema, task, labelled, target, groups, splits, findings, spec.group, chooses)
+    return Material(
+        version, schema, task, labelled, target, groups, splits, findings, spec.group, chooses, _reads(task, spec)
+    )
+
+
+def _reads(task: Task, spec: TrainSpec) -> Mapping[str, Mapping[str, Any]]:
+    """How inputs are read for the task, or for the learner that was named."""
+    named = {} if spec.learner == "auto" else learner_named(spec.learner).reads(spec.options)
+    return {**task.reads, **named}
 
 
 def _with_found_group(version: DataVersion, spec: TrainSpec) -> tuple[TrainSpec, tuple[Finding, ...]]:
@@ -219,9 +232,9 @@ def _fit_target(column: Column, values: list[Any]) -> Column:
 def _check_decisions(spec: TrainSpec, targets: tuple[Column, ...]) -> None:
     """Refuses a threshold or a coverage that this target cannot have, before anything is learned."""
     levels = (targets[0].state or {}).get("levels")
-    for field, asked in (("threshold", spec.threshold), ("coverage", spec.coverage)):
+    for name, asked in (("threshold", spec.threshold), ("coverage", spec.coverage)):
         if asked is not None and levels is None:
-            raise SalusError("bad_spec", where=field, expected="a target of labels", found="a target of numbers")
+            raise SalusError("bad_spec", where=name, expected="a target of labels", found="a target of numbers")
     if spec.threshold is not None and len(levels or ()) > 1:  # a single class has an error of its own
         positive_code(spec.threshold, levels or ())
 

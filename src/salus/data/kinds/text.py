@@ -38,8 +38,8 @@ _SHIFT = np.uint64(29)
 
 
 class Text(Kind):
-    """Options: `grams` false for no n-grams; `pieces`: how many pieces are learned, 0 for none; `fold` false for pieces that keep
-    capital letters."""
+    """Options: `grams` false for no n-grams; `pieces`: how many pieces are learned, 0 for none, or the JSON of a
+    tokenizer that is used as it is; `fold` false for pieces that keep capital letters."""
 
     name = "text"
 
@@ -70,8 +70,7 @@ class Text(Kind):
             lengths = [len(gram_ids(value, BUCKETS, MAX_GRAMS)) for value in sample]
             state |= {"buckets": BUCKETS, "grams": _long_enough(lengths, GRAMS_SHARE, most)}
         if options.get("pieces", 0):
-            read = (value[:MAX_CHARACTERS] for value in present)
-            learned = train_pieces(read, int(options["pieces"]), fold=bool(options.get("fold", True)))
+            learned = _pieces(present, options)
             lengths = [len(pieces_of(learned).encode(value[:MAX_CHARACTERS])) for value in sample]
             longest = _long_enough(lengths, PIECES_SHARE, min(MAX_PIECES, most))
             state |= {"pieces": learned, "length": longest}
@@ -148,6 +147,14 @@ def _mixed(hashes: np.ndarray) -> np.ndarray:
     half = (hashes ^ (hashes >> _SHIFT)) * _PAIR
     mixed: np.ndarray = half ^ (half >> _SHIFT)
     return mixed
+
+
+def _pieces(texts: Sequence[str], options: Mapping[str, Any]) -> dict[str, Any]:
+    """Learned from these texts, or as they are given."""
+    if isinstance(options["pieces"], Mapping):
+        return dict(options["pieces"])
+    read = (text[:MAX_CHARACTERS] for text in texts)
+    return train_pieces(read, int(options["pieces"]), fold=bool(options.get("fold", True)))
 
 
 def _long_enough(lengths: Sequence[int], share: float, most: int) -> int:

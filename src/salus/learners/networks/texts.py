@@ -83,7 +83,7 @@ class TextNetwork(nn.Module):
             starts = builder.constant(np.array(self.starts)[:, None], np.int32)
             there = builder.node("Greater", ids, nothing)
             ids = builder.node("Where", there, builder.node("Add", ids, starts), nothing)
-        rows = self._trimmed(builder, builder.node("Reshape", ids, builder.constant([-1, length], np.int64)), length)
+        rows = trimmed_nodes(builder, builder.node("Reshape", ids, builder.constant([-1, length], np.int64)), length)
         if self.lookup is not None:
             rows = builder.node("Gather", builder.constant(self.lookup.numpy(), np.int32), rows)
         there = builder.node("Greater", rows, builder.constant(0, np.int32))
@@ -93,15 +93,6 @@ class TextNetwork(nn.Module):
         features = self.reader.nodes(builder, embedded, seen)
         side_by_side = builder.constant([-1, columns * self.reader.width], np.int64)
         return linear_nodes(builder, self.head, builder.node("Reshape", features, side_by_side))
-
-    def _trimmed(self, builder: GraphBuilder, ids: str, length: int) -> str:
-        """Without the places that are empty in every text: a short text is answered as quickly as it is short."""
-        there = builder.node("Cast", builder.node("Greater", ids, builder.constant(0, np.int32)), to=7)
-        places = builder.node("Mul", there, builder.constant(np.arange(1, length + 1), np.int64))
-        last = builder.node("ReduceMax", places, keepdims=0)
-        end = builder.node("Max", last, builder.constant(1, np.int64))
-        first = builder.constant([0], np.int64)
-        return builder.node("Slice", ids, first, builder.node("Unsqueeze", end, first), builder.constant([1], np.int64))
 
 
 class MeanReader(Reader):
@@ -185,6 +176,16 @@ def turned(x_NLD: torch.Tensor, seen_NL1: torch.Tensor) -> torch.Tensor:
     counts = seen_NL1.sum(dim=1).long()
     order = torch.where(places < counts, counts - 1 - places, places)
     return x_NLD.gather(1, order.unsqueeze(2).expand_as(x_NLD))
+
+
+def trimmed_nodes(builder: GraphBuilder, ids: str, length: int) -> str:
+    """ids (N, length) without the places that are empty in every text: a short text is answered as quickly as it is short."""
+    there = builder.node("Cast", builder.node("Greater", ids, builder.constant(0, np.int32)), to=7)
+    places = builder.node("Mul", there, builder.constant(np.arange(1, length + 1), np.int64))
+    last = builder.node("ReduceMax", places, keepdims=0)
+    end = builder.node("Max", last, builder.constant(1, np.int64))
+    first = builder.constant([0], np.int64)
+    return builder.node("Slice", ids, first, builder.node("Unsqueeze", end, first), builder.constant([1], np.int64))
 
 
 def mean_nodes(builder: GraphBuilder, value: str, seen: str) -> str:
