@@ -21,7 +21,8 @@ from salus.core.specs import TrainSpec
 from salus.data.origins import origins_of
 from salus.learners import learner_named
 from salus.learners.base import Fitted, Part, Prepared
-from salus.learners.forecasts import quantiles_of
+from salus.learners.boosting_forecast import Lags
+from salus.learners.forecasts import Scales, quantiles_of
 from salus.learners.graphs import GraphBuilder
 from salus.learners.networks.forecast import PatchTransformer, SegmentGru, TraceNetwork
 from salus.study.prepare import prepare
@@ -32,6 +33,7 @@ from salus.testing.learner import Stopping, answers_of
 QUICK: dict[str, dict[str, Any]] = {
     "seasonal_naive": {},
     "linear_forecast": {},
+    "boosting_forecast": {"trees": 12, "min_leaf_rows": 20},
     "patch_transformer": {"steps": 60, "width": 8, "heads": 2, "layers": 1, "patch_steps": 8, "batch_rows": 32},
     "rnn_forecast": {"steps": 60, "width": 12, "segment_steps": 7, "batch_rows": 32},
 }
@@ -116,6 +118,22 @@ def test_networks_are_their_graphs(network: Callable[[], TraceNetwork], steps: i
         np.testing.assert_allclose(answers_of(graph, {"x": x.numpy()})["said"], made(x).numpy(), atol=2e-5)
 
 
+@pytest.mark.parametrize("timed", [True, False])
+def test_lags_are_the_same_bits_in_the_graph(timed: bool) -> None:
+    prepared = problem(timed)
+    lags = Lags.of(Scales.of(prepared.schema), 3600.0)
+    feeds = prepared.validation.feeds
+    x = lags.scales.standard(feeds["history"])
+    builder = GraphBuilder()
+    stamp = builder.feed("stamp", np.float32, ("rows", 9)) if timed else None
+    table = lags.nodes(builder, builder.feed("x", np.float32, ("rows", 3, HISTORY)), stamp)
+    asked = {"x": x} | ({"stamp": feeds["stamp"]} if timed else {})
+    found = answers_of(builder.finish("table", table, lags.width), asked)["table"]
+    expected = lags.table(x, feeds.get("stamp")).reshape(-1, lags.width)
+    np.testing.assert_array_equal(found, expected)
+    assert lags.width == (2 + 4 + 2 + (4 if timed else 0) + 3)
+
+
 @pytest.mark.parametrize("name", QUICK)
 def test_absurd_histories_get_finite_answers(name: str) -> None:
     feeds = {feed: values[:4].copy() for feed, values in problem().validation.feeds.items()}
@@ -143,10 +161,11 @@ def test_closed_form_and_networks_are_better_than_the_last_season() -> None:
         losses[name] = float(task.losses(answers, prepared.validation.target).mean())  # type: ignore[attr-defined]
     assert losses["linear_forecast"] < 0.8 * losses["seasonal_naive"]
     assert losses["patch_transformer"] <= losses["linear_forecast"] + 1e-6  # mixed by rows held out
+    assert losses["boosting_forecast"] <= 1.01 * losses["linear_forecast"]
     assert losses["rnn_forecast"] <= losses["linear_forecast"] + 1e-6
 
 
-@pytest.mark.parametrize("name", ["linear_forecast", "patch_transformer", "rnn_forecast"])
+@pytest.mark.parametrize("name", ["linear_forecast", "boosting_forecast", "patch_transformer", "rnn_forecast"])
 def test_the_seed_decides_every_bit(name: str) -> None:
     assert _graph(_fit(name, problem())) == fitted(name)[1]
 
@@ -159,7 +178,9 @@ def test_it_stops_when_asked_and_needs_no_rows_held_out(name: str) -> None:
     assert caught.value.code == "stopped"
     side, none = prepared.validation, slice(0, 0)
     empty = Part({feed: values[none] for feed, values in side.feeds.items()}, side.target[none], side.rows[none])
-    assert np.isfinite(_fit(name, replace(prepared, validation=empty)).raw(side.feeds)).all()
+    blind = _fit(name, replace(prepared, validation=empty))
+    found = answers_of(_graph(blind), side.feeds)["values"]
+    assert np.isfinite(found).all() and task_named("forecasting").agree(blind.raw(side.feeds), found) < 1  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("name", QUICK)

@@ -68,8 +68,10 @@ class Scales:
 
     def standard(self, history_BCT: np.ndarray) -> np.ndarray:
         """Histories in deviations of train, float32."""
-        scaled = (history_BCT - self.mean[:, None]) / self.deviation[:, None]
-        return np.asarray(np.clip(scaled, -MOST_DEVIATIONS, MOST_DEVIATIONS), dtype=np.float32)
+        # Operation by operation as the graph does it, to the last bit: trees compare what comes of it.
+        mean, deviation = (value.astype(np.float32)[:, None] for value in (self.mean, self.deviation))
+        scaled = (history_BCT.astype(np.float32) - mean) / deviation
+        return np.asarray(np.clip(scaled, np.float32(-MOST_DEVIATIONS), np.float32(MOST_DEVIATIONS)))
 
     def standard_target(self, target: np.ndarray) -> np.ndarray:
         """Futures (B,) of (H, K), or (B, H, K), likewise, channels before steps: float32 (B, K, H)."""
