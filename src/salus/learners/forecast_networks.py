@@ -1,11 +1,13 @@
-"""What learners of networks that forecast share: traces of all channels in one, teaching, and the closed-form forecast beside them.
+"""What learners of networks that forecast share: traces of all channels in one, teaching, and a quick forecast beside them.
 
-A network is mixed with the linear forecast of the same rows, by the share that rows held out favour: what both miss differs, and their
-mean is seldom worse than the better one (Bates and Granger 1969). Does not know which network: a learner says.
+A network is mixed with the forecast of boosted trees over the closed form (the closed form alone, where LightGBM is not
+installed), by the share that rows held out favour: what both miss differs, and their mean is seldom worse than the better one (Bates
+and Granger 1969). Does not know which network: a learner says.
 """
 
 from __future__ import annotations
 
+import importlib.util
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Literal
@@ -16,10 +18,11 @@ from pydantic import Field
 
 from salus.core.context import Context
 from salus.learners.base import Part, Prepared, Proposal, searched
+from salus.learners.boosting_forecast import BoostingForecast
 from salus.learners.deep import DeepConfig, Goal, Lecture, course_of, quickest, steps_within, taught, told
 from salus.learners.forecasts import ForecastLearner, Mean, Scales, targets_nodes
 from salus.learners.graphs import GraphBuilder
-from salus.learners.linear_forecast import LinearForecast, Weights, sample_of
+from salus.learners.linear_forecast import CHOOSING_ROWS, LinearForecast
 from salus.learners.networks.forecast import TraceNetwork
 from salus.learners.options import config_from
 from salus.training.batches import Batches, step_generator
@@ -29,6 +32,7 @@ CHUNK_TRACES = 1024
 SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)  # of the network in the mean
 RESERVED_SHARE = 0.1  # of the budget: the linear forecast, bands, export
 MEASURED_SHARE = 0.1
+BESIDE_SHARE = 0.2  # of the budget, for the forecast that a network is mixed with
 MEASURED_S = 4.0
 
 
@@ -48,27 +52,27 @@ class ForecastNetworkConfig(DeepConfig):
 
 
 class Mixed(Mean):
-    """A network (None where its share is 0) and linear weights, by their shares."""
+    """A network and another forecast, by their shares."""
 
-    def __init__(self, network: TraceNetwork, linear: Weights, share: float, scales: Scales, threads_: int) -> None:
-        self._network, self._linear, self.share, self._scales = network, linear, share, scales
+    def __init__(self, network: TraceNetwork, other: Mean, share: float, scales: Scales, threads_: int) -> None:
+        self._network, self._other, self.share, self._scales = network, other, share, scales
         self._threads = threads_
 
     def said(self, x_BCT: np.ndarray, stamp_BP: np.ndarray | None) -> np.ndarray:
         of_network = network_said(self._network, x_BCT[:, : self._scales.targets], self._threads)
-        return self.share * of_network + (1 - self.share) * self._linear.said(x_BCT, stamp_BP)
+        return self.share * of_network + (1 - self.share) * self._other.said(x_BCT, stamp_BP)
 
     def nodes(self, builder: GraphBuilder, x: str, stamp: str | None) -> str:
-        linear = self._linear.nodes(builder, x, stamp)
+        other = self._other.nodes(builder, x, stamp)
         if self.share == 0:
-            return linear
+            return other
         flat = builder.constant([-1, self._scales.steps], np.int64)
         traces = builder.node("Reshape", targets_nodes(builder, x, self._scales), flat)
         shape = builder.constant([-1, self._scales.targets, self._scales.horizon], np.int64)
         said = builder.node("Reshape", self._network.nodes(builder, traces), shape)
         parts = [
             builder.node("Mul", value, builder.constant(np.float32(share)))
-            for value, share in ((said, self.share), (linear, 1 - self.share))
+            for value, share in ((said, self.share), (other, 1 - self.share))
         ]
         return builder.node("Add", *parts)
 
@@ -88,19 +92,19 @@ class ForecastNetworkLearner(ForecastLearner):
         config = config_from(cls.Config, options, cls.name)
         scales = Scales.of(prepared.schema)
         limit_s = min(MEASURED_S, MEASURED_SHARE * budget_s)
-        linear_s = LinearForecast.propose(prepared, {}, budget_s, context).expected_s
-        left_s = max(1.0, budget_s * (1 - RESERVED_SHARE) - limit_s - linear_s)
+        other_s = _beside().propose(prepared, {}, BESIDE_SHARE * budget_s, context).expected_s
+        left_s = max(1.0, budget_s * (1 - RESERVED_SHARE) - limit_s - other_s)
         epoch = Batches(len(prepared.train) * scales.targets, config.batch_rows, prepared.seed).steps_per_epoch
         made = cls(config).making_some(prepared, scales)
         chosen, step_s, notes = quickest(config, lambda c: made(cls(c)), prepared, limit_s, context)
         steps = config.steps or steps_within(left_s, step_s, epoch)
         chosen = chosen.model_copy(update={"steps": steps})
         told_of = {"step_ms": notes, "epochs": round(steps / epoch, 2)}
-        return Proposal(chosen.model_dump(mode="json"), round(steps * step_s + linear_s, 3), told_of)
+        return Proposal(chosen.model_dump(mode="json"), round(steps * step_s + other_s, 3), told_of)
 
     def teach(self, prepared: Prepared, scales: Scales, context: Context) -> tuple[Mean, dict[str, Any]]:
-        linear, _ = LinearForecast(LinearForecast.Config()).teach(prepared, scales, context)
-        assert isinstance(linear, Weights)
+        beside = _beside()
+        other, _ = beside(beside.Config()).teach(prepared, scales, context)
         with torch.random.fork_rng(devices=[]):
             make = self.making_some(prepared, scales)(self)
             course, progress = taught(self.name, self.config, prepared, make, context)
@@ -108,10 +112,11 @@ class ForecastNetworkLearner(ForecastLearner):
         assert isinstance(network, TraceNetwork)
         share, losses = 1.0, list[float]()
         if len(prepared.validation):
-            share, losses = _best_share(network, linear, sample_of(prepared.validation, scales), prepared.threads)
+            share, losses = _best_share(network, other, prepared, scales)
         epoch = Batches(len(prepared.train) * scales.targets, self.config.batch_rows, prepared.seed).steps_per_epoch
-        details = told(course, progress, epoch) | {"network_share": share, "losses_by_share": losses}
-        return Mixed(network, linear, share, scales, prepared.threads), details
+        details = told(course, progress, epoch)
+        details |= {"network_share": share, "losses_by_share": losses, "beside": beside.name}
+        return Mixed(network, other, share, scales, prepared.threads), details
 
     def making_some(
         self, prepared: Prepared, scales: Scales
@@ -151,12 +156,19 @@ def network_said(network: TraceNetwork, x_BKT: np.ndarray, threads_: int) -> np.
     return np.asarray(np.concatenate(parts).reshape(rows, channels, -1))
 
 
-def _best_share(
-    network: TraceNetwork, linear: Weights, held: tuple[np.ndarray, np.ndarray], threads_: int
-) -> tuple[float, list[float]]:
-    x_BKT, y_BKH = held
-    of_network, of_linear = network_said(network, x_BKT, threads_), linear.said(x_BKT, None)
-    losses = [float(np.mean((share * of_network + (1 - share) * of_linear - y_BKH) ** 2)) for share in SHARES]
+def _beside() -> type[ForecastLearner]:
+    """What a network is mixed with."""
+    return BoostingForecast if importlib.util.find_spec("lightgbm") else LinearForecast
+
+
+def _best_share(network: TraceNetwork, other: Mean, prepared: Prepared, scales: Scales) -> tuple[float, list[float]]:
+    part = prepared.validation
+    rows = np.unique(np.linspace(0, len(part) - 1, CHOOSING_ROWS).astype(np.int64))
+    x_BCT, y_BKH = scales.standard(part.feeds["history"][rows]), scales.standard_target(part.target[rows])
+    stamp = part.feeds["stamp"][rows] if "stamp" in part.feeds else None
+    of_network = network_said(network, x_BCT[:, : scales.targets], prepared.threads)
+    of_other = other.said(x_BCT, stamp)
+    losses = [float(np.mean((share * of_network + (1 - share) * of_other - y_BKH) ** 2)) for share in SHARES]
     return SHARES[int(np.argmin(losses))], [round(loss, 5) for loss in losses]
 
 

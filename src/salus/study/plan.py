@@ -56,7 +56,13 @@ PORTFOLIO: dict[str, tuple[Chance, ...]] = {
     "image": (Chance("cnn", 0.85), Chance("svm", 0.15, 45.0, MANY_ROWS)),
     "image-generation": (Chance("flow", 1.0),),
     "translation": (Chance("seq2seq_transformer", 1.0),),
-    "forecasting": (Chance("seasonal_naive", 0.02), Chance("linear_forecast", 0.18)),
+    "forecasting": (
+        Chance("seasonal_naive", 0.02),
+        Chance("linear_forecast", 0.08),
+        Chance("boosting_forecast", 0.15),
+        Chance("rnn_forecast", 0.3, 60.0),
+        Chance("patch_transformer", 0.45, 100.0),
+    ),
     "series": (Chance("rocket", 0.6), Chance("boosting", 0.2, 30.0), Chance("cnn1d", 0.4, 100.0)),
     "text-classification": (
         Chance("linear", 0.15),
