@@ -114,7 +114,8 @@ class SentenceNetwork(nn.Module):
         for layer in self.layers:
             x_NLD = layer(x_NLD, mask_N11L)
         means = (x_NLD.float() * seen_NL1).sum(dim=1) / seen_NL1.sum(dim=1).clamp_min(1.0)
-        return functional.normalize(means, eps=SMALLEST) * self.width**0.5
+        features: torch.Tensor = functional.normalize(means, eps=SMALLEST) * self.width**0.5
+        return features
 
     def nodes(self, builder: GraphBuilder, ids: str, length: int) -> str:
         """Of ids (N, length) the features (N, D)."""
