@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from salus.core.nouns import Column, Finding, Role, Schema, Severity
+from salus.data.findings_boxes import BoxesCheck
 from salus.data.findings_columns import PlainCheck
 from salus.data.findings_made import FirstRows, finding, gathered
 from salus.data.findings_numbers import NumberCheck
@@ -51,8 +52,9 @@ class Checker:
         self.repeats = RepeatFinder()
         self.channels = [column.name for column in schema.columns if column.kind == "series"]
         self.unequal = FirstRows()
+        self.pictures = [column.name for column in schema.columns if column.kind == "image"]
         self.said = [c.name for c in schema.columns if c.role not in (Role.SPLIT, Role.IGNORE)]
-        if any(column.kind == "image" for column in schema.columns):
+        if self.pictures:
             self.said = []  # pictures that repeat are found by themselves
 
     def part(self, table: pa.Table) -> dict[str, list[int]]:
@@ -61,6 +63,8 @@ class Checker:
         for name, check in self.checks.items():
             self.tick()
             before = len(check.broken) if isinstance(check, PictureCheck) else 0
+            if isinstance(check, BoxesCheck) and len(self.pictures) == 1:
+                check.beside(table.column(self.pictures[0]))
             check.part(table.column(name), self.rows)
             if isinstance(check, PictureCheck) and len(check.broken) > before:
                 broken[name] = [row - self.rows for row in check.broken[before:]]
@@ -101,6 +105,8 @@ def _check_of(column: Column, tick: Callable[[], None], max_keys: int) -> Column
         return PlainCheck(column.name, max_keys)
     if column.kind == "image":
         return PictureCheck(column.name, tick)
+    if column.kind == "boxes":
+        return BoxesCheck(column.name)
     if column.kind == "series":
         return SeriesCheck(column.name)
     if column.kind == "number":

@@ -229,6 +229,8 @@ HIGHER_IS_BETTER |= {
     "mase": False,
     "quantile_loss": False,
     "coverage_80": True,
+    "map50": True,
+    "map50_95": True,
 }
 
 

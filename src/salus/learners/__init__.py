@@ -32,6 +32,7 @@ LEARNERS: dict[str, str] = {
     "seq2seq_transformer": "salus.learners.seq2seq_transformer:Seq2SeqTransformer",
     "text_transformer": "salus.learners.text_transformer:TextTransformer",
     "sentence": "salus.learners.sentence:Sentence",
+    "detector": "salus.learners.detector:Detector",
 }
 # the package that must be importable, and the extra that brings it
 NEEDS: dict[str, tuple[str, str]] = {
@@ -58,6 +59,7 @@ NEEDS: dict[str, tuple[str, str]] = {
     "seq2seq_transformer": ("torch", "deep"),
     "text_transformer": ("torch", "deep"),
     "sentence": ("torch", "deep"),
+    "detector": ("torch", "deep"),
 }
 
 

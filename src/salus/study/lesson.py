@@ -112,6 +112,7 @@ class Encoder:
         """The schema with the states that the kinds learn from the rows at these places alone."""
         task, schema = self.material.task, self.material.schema
         states: dict[str, dict[str, Any]] = {}
+        of_targets: list[dict[str, Any]] = []
         if isinstance(task, CompoundTask):
             target = self.material.target[self.positions[places]]
             states = {column.name: task.fit_target(target, column) for column in schema.targets}
@@ -121,7 +122,10 @@ class Encoder:
             if column.name not in states:
                 of_rows = _taken(self.values[column.name], places)
                 options = {**self.material.reads.get(column.kind, {}), **column.options}
-                states[column.name] = kind_named(column.kind).fit(of_rows, options)
+                if isinstance(task, CompoundTask):
+                    states[column.name] = task.fit_input(of_rows, column.kind, options, of_targets)
+                else:
+                    states[column.name] = kind_named(column.kind).fit(of_rows, options)
         columns = (
             column.model_copy(update={"state": states[column.name]}) if column.name in states else column
             for column in schema.columns

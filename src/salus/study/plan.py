@@ -53,6 +53,7 @@ class Chance:
 
 # What usually wins, by the task or else by what the inputs are, in the order in which a short budget takes them.
 PORTFOLIO: dict[str, tuple[Chance, ...]] = {
+    "object-detection": (Chance("detector", 1.0),),
     "image": (Chance("cnn", 0.85), Chance("svm", 0.15, 45.0, MANY_ROWS)),
     "image-generation": (Chance("flow", 1.0),),
     "translation": (Chance("seq2seq_transformer", 1.0),),

@@ -18,6 +18,7 @@ TASKS: dict[str, str] = {
     "series-classification": "salus.tasks.classification:SeriesClassification",
     "image-generation": "salus.tasks.image_generation:ImageGeneration",
     "translation": "salus.tasks.translation:Translation",
+    "object-detection": "salus.tasks.detection:ObjectDetection",
 }
 
 

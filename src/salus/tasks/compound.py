@@ -49,6 +49,12 @@ class CompoundTask(Task):
         """What rows of the data say in such a column; rows: their indices in the data version."""
         return [None] * len(rows)
 
+    def fit_input(
+        self, values: Values, kind: str, options: Mapping[str, Any], states: Sequence[Mapping[str, Any]]
+    ) -> dict[str, Any]:
+        """The state of an input column of this kind, learned from the rows that are learned from; `states` are those of the targets."""
+        return kind_named(kind).fit(values, options)
+
     @abstractmethod
     def settle(self, raw: np.ndarray, states: Sequence[Mapping[str, Any]]) -> np.ndarray:
         """What a graph program gave for some rows -> their answers (B,)."""

@@ -18,6 +18,7 @@ KINDS: dict[str, str] = {
     "history": "salus.data.kinds.history:History",
     "future": "salus.data.kinds.future:Future",
     "stamp": "salus.data.kinds.stamp:Stamp",
+    "boxes": "salus.data.kinds.boxes:Boxes",
 }
 
 

@@ -2,6 +2,7 @@
 
 Knows formats, limits and orientation. The size is learned from train pictures; the same Pillow calls resize in training and
 in serving, since a batch needs one size before a graph begins. Scaling of pixel values is in the graph.
+Where a place in the picture matters, it is shown whole and unbent (`whole`), and its own size is a feed beside its pixels.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ from salus.data.kinds.base import Arrays, Kind, State, Values
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP")
 MAX_PIXELS = 40_000_000
 MAX_SIDE = 224  # pictures of many sizes are brought to their median size, at most this
+WHOLE_STEP = 32  # sides of pictures that are shown whole are multiples of it
+FILLING = 114  # grey beside a picture that is narrower or lower than its frame
 EXIF_ORIENTATION = 0x0112
 SIZES_LOOKED_AT = 2000
 # What decoders raise on damaged bytes, as seen by changing bytes of good pictures at random.
@@ -70,6 +73,8 @@ class Image(Kind):
         step = max(1, len(present) // SIZES_LOOKED_AT)
         shapes = [picture_shape(value) for value in present[::step]]
         channels = 3 if any(shape[2] == 3 for shape in shapes) else 1
+        if options.get("whole"):
+            return _frame(shapes, int(options["most_side_px"])) | {"channels": channels, "whole": True}
         sizes = {shape[:2] for shape in shapes}
         if len(sizes) == 1 and max(next(iter(sizes))) <= 2 * MAX_SIDE:
             height, width = next(iter(sizes))
@@ -81,13 +86,19 @@ class Image(Kind):
     def encode(self, values: Values, state: State) -> Arrays:
         shape = (len(values), state["height"], state["width"], state["channels"])
         pixels_BHWC = np.zeros(shape, dtype=np.uint8)
+        sizes_B2 = np.ones((len(values), 2), dtype=np.float32)
         for row, value in enumerate(values):
             if value is not None:
-                pixels_BHWC[row] = decode(value, state, f"picture {row}")
-        return {"pixels": pixels_BHWC}
+                pixels_BHWC[row], sizes_B2[row] = decode_sized(value, state, f"picture {row}")
+        return {"pixels": pixels_BHWC} | ({"sizes": sizes_B2} if state.get("whole") else {})
 
     def join(self, encoded: Mapping[str, Arrays], states: Mapping[str, State]) -> Arrays:
-        return {f"image_{index}": arrays["pixels"] for index, arrays in enumerate(encoded.values())}
+        """Also `size_of_image_<i>` float32 (B, 2), height and width as sent, of pictures that are shown whole (1 x 1 where missing)."""
+        feeds = {f"image_{index}": arrays["pixels"] for index, arrays in enumerate(encoded.values())}
+        for index, arrays in enumerate(encoded.values()):
+            if "sizes" in arrays:
+                feeds[f"size_of_image_{index}"] = arrays["sizes"]
+        return feeds
 
     def json_schema(self, state: State) -> dict[str, Any]:
         text = {"type": "string", "contentEncoding": "base64", "description": f"a picture: {', '.join(FORMATS)}"}
@@ -111,22 +122,63 @@ class Image(Kind):
         return values
 
 
-def decode(content: bytes, state: State, where: str) -> np.ndarray:
-    """Bytes to uint8 pixels (H, W, C) of the state's size, upright.
+def _frame(shapes: Sequence[tuple[int, int, int]], most_side_px: int) -> State:
+    """The frame of pictures that are shown whole: their median sides, the longer one at most so many pixels, as multiples of
+    `WHOLE_STEP`."""
+    height, width = (float(np.median([shape[axis] for shape in shapes])) for axis in (0, 1))
+    factor = min(1.0, most_side_px / max(height, width))
+    sides = [max(1, round(side * factor / WHOLE_STEP)) * WHOLE_STEP for side in (height, width)]
+    return {"height": sides[0], "width": sides[1]}
 
+
+def decode(content: bytes, state: State, where: str) -> np.ndarray:
+    """The pixels alone of `decode_sized`."""
+    return decode_sized(content, state, where)[0]
+
+
+def decode_sized(content: bytes, state: State, where: str) -> tuple[np.ndarray, tuple[int, int]]:
+    """Bytes to uint8 pixels (H, W, C) of the state's size, upright, and the height and width that it was sent with.
+
+    A picture that is shown `whole` keeps its shape: it lies in the upper left corner, grey beside it.
     Raises `not_a_picture`, `picture_truncated`, `picture_too_large`, `picture_animated`.
     """
-    picture = load_picture(content, where)
+    plain = upright(content, where, "RGB" if state["channels"] == 3 else "L")
+    sent, size = (plain.height, plain.width), (state["width"], state["height"])
     try:
-        turn = UPRIGHT.get(_orientation(picture))
-        plain = _plain(picture if turn is None else picture.transpose(turn), "RGB" if state["channels"] == 3 else "L")
-        size = (state["width"], state["height"])
-        if plain.size != size:
+        if state.get("whole"):
+            plain = _framed(plain, size)
+        elif plain.size != size:
             plain = plain.resize(size, Pillow.Resampling.BILINEAR)
     except DAMAGE:
         raise SalusError("picture_truncated", where=where, found=f"{len(content)} bytes") from None
     pixels = np.asarray(plain)
-    return pixels if state["channels"] == 3 else pixels[:, :, None]
+    return pixels if state["channels"] == 3 else pixels[:, :, None], sent
+
+
+def upright(content: bytes, where: str, mode: str = "RGB") -> Pillow.Image:
+    """The whole picture as a person sees it, 8 bits a channel."""
+    picture = load_picture(content, where)
+    try:
+        turn = UPRIGHT.get(_orientation(picture))
+        return _plain(picture if turn is None else picture.transpose(turn), mode)
+    except DAMAGE:
+        raise SalusError("picture_truncated", where=where, found=f"{len(content)} bytes") from None
+
+
+def _framed(picture: Pillow.Image, size: tuple[int, int]) -> Pillow.Image:
+    """The picture, as large as it fits into a frame of `size` (width, height)."""
+    factor = min(size[0] / picture.width, size[1] / picture.height)
+    fitting = (
+        min(size[0], max(1, round(picture.width * factor))),
+        min(size[1], max(1, round(picture.height * factor))),
+    )
+    if fitting != picture.size:
+        picture = picture.resize(fitting, Pillow.Resampling.BILINEAR, reducing_gap=3.0)
+    if fitting == size:
+        return picture
+    frame = Pillow.new(picture.mode, size, (FILLING,) * len(picture.getbands()) if picture.mode == "RGB" else FILLING)
+    frame.paste(picture, (0, 0))
+    return frame
 
 
 def open_picture(content: bytes, where: str) -> Pillow.Image:

@@ -10,6 +10,7 @@ from salus.evaluation.measures.base import Measure
 MEASURES: dict[str, str] = {
     "image-generation": "salus.evaluation.measures.image_generation:Pictures",
     "translation": "salus.evaluation.measures.translation:TranslationMeasure",
+    "object-detection": "salus.evaluation.measures.detection:Detection",
     "forecasting": "salus.evaluation.measures.forecasting:Forecasts",
 }
 

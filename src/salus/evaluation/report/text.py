@@ -17,6 +17,7 @@ WORDS: dict[str, dict[str, str]] = {
         "nothing": "Doing nothing",
         "nothing_classes": "Doing nothing: always giving the most common answer, with the shares of the answers as probabilities.",
         "nothing_numbers": "Doing nothing: always giving the mean.",
+        "nothing_object-detection": "Doing nothing: giving no box.",
         "nothing_forecasting": "Doing nothing: repeating the last season, with the width that its errors had in training.",
         "interval_note": "95 % interval: where the score would lie on other rows like these.",
         "interval_people": "95 % interval: where the score would lie on other people like these.",
@@ -174,6 +175,7 @@ WORDS: dict[str, dict[str, str]] = {
         "nothing": "什么都不做",
         "nothing_classes": "什么都不做：总是给出最常见的答案，并以各答案所占比例作为概率。",
         "nothing_numbers": "什么都不做：总是给出平均值。",
+        "nothing_object-detection": "什么都不做：不给出任何方框。",
         "nothing_forecasting": "什么都不做：重复上一季节，区间宽度取其在训练中的误差。",
         "interval_note": "95 % 区间：在其他同类数据上指标可能的范围。",
         "interval_people": "95 % 区间：在其他同类人群上指标可能的范围。",
@@ -348,6 +350,11 @@ METRIC_WORDS: dict[str, dict[str, tuple[str, str]]] = {
             "Quantile loss",
             "how far the stated quantiles are off, in sizes of the values; lower is better",
         ),
+        "map50": (
+            "mAP@0.5",
+            "mean average precision: boxes found and right, with half overlap, every category weighing alike; 1 is perfect",
+        ),
+        "map50_95": ("mAP@[.5:.95]", "the same over ten overlaps from 0.5 to 0.95: also how exact the edges are"),
         "coverage_80": ("Coverage of 80 %", "how often the truth lies in the stated 80 % band: 0.8 is right"),
     },
     "zh": {
@@ -369,6 +376,8 @@ METRIC_WORDS: dict[str, dict[str, tuple[str, str]]] = {
         "scaled_mae": ("MAE（标准化）", "以序列标准差为单位的平均误差；越低越好"),
         "mase": ("MASE", "相对于重复上一季节的误差：低于 1 即更好"),
         "quantile_loss": ("分位数损失", "所给分位数的偏差，以数值大小为单位；越低越好"),
+        "map50": ("mAP@0.5", "平均精度均值：重叠至少一半时找出且正确的方框，各类别权重相同；1 为完美"),
+        "map50_95": ("mAP@[.5:.95]", "同上，取 0.5 至 0.95 十种重叠的平均：也反映边缘的精确程度"),
         "coverage_80": ("80 % 区间覆盖率", "实际值落在所给 80 % 区间内的比例：应为 0.8"),
     },
 }
@@ -383,6 +392,7 @@ TASK_WORDS: dict[str, dict[str, str]] = {
         "text-classification": "what a text says",
         "regression": "a number",
         "forecasting": "what comes next",
+        "object-detection": "what lies where in a picture",
     },
     "zh": {
         "translation": "翻译",
@@ -394,6 +404,7 @@ TASK_WORDS: dict[str, dict[str, str]] = {
         "text-classification": "文本分类",
         "regression": "回归",
         "forecasting": "接下来的数值",
+        "object-detection": "目标检测",
     },
 }
 FIGURES = ("sensitivity", "specificity", "ppv", "npv")
@@ -425,13 +436,16 @@ def headline(report: Mapping[str, Any], language: str) -> str:
         who = f"在从未见过的 {groups} 个人（组）的 {rows} 行上" if groups else f"在从未见过的 {rows} 行上"
         what = f"{value} 正确" if metric == "accuracy" else f"{METRIC_WORDS['zh'][metric][0]}为 {value}"
         few = "，区间很宽，因为数量太少" if report["wide"] else ""
-        always = {"accuracy": "总是给出最常见的答案", "auc": "随意猜测", "scaled_mse": "重复上一季节"}.get(
-            metric, "总是给出平均值"
-        )
+        always = {
+            "accuracy": "总是给出最常见的答案",
+            "auc": "随意猜测",
+            "scaled_mse": "重复上一季节",
+            "map50": "不给出方框",
+        }.get(metric, "总是给出平均值")
         return f"{who}：{what}（95 % 区间 {low} 至 {high}{few}）；{always}为 {nothing}。"
     who = f"On {rows} rows of {groups} people or groups it never saw" if groups else f"On {rows} rows it never saw"
     what = f"{value} are right" if metric == "accuracy" else f"the {METRIC_WORDS['en'][metric][0]} is {value}"
     few = "; wide, because there are only few" if report["wide"] else ""
-    baselines = {"auc": "guessing", "scaled_mse": "repeating the last season"}
+    baselines = {"auc": "guessing", "scaled_mse": "repeating the last season", "map50": "giving no box"}
     always = (baselines | {"accuracy": "always giving the most common answer"}).get(metric, "always giving the mean")
     return f"{who}, {what} (95\u00a0% interval {low} to {high}{few}); {always}: {nothing}."
