@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from salus.evaluation.explanations import importance, partial_dependence, sample_rows, worst_errors
-from salus.evaluation.saliency import picture_saliency, series_saliency
+from salus.evaluation.saliency import picture_saliency, series_saliency, text_saliency
 from salus.evaluation.subgroups import subgroups, two_sided
 from salus.tasks import task_named
 
@@ -159,3 +159,14 @@ def test_covering_the_spot_matters() -> None:
     line = series_saliency(lambda given: given[:, 1, 100:110].mean(axis=1)[:, None], trace, 0, lambda: 60.0)
     assert line is not None and int(np.argmax(line)) == 10 and len(line) == 24
     assert series_saliency(lambda given: np.ones((len(given), 1)), trace, 0, lambda: 60.0) is None
+
+
+def test_the_telling_word_weighs_most() -> None:
+    def says(texts: list[str]) -> np.ndarray:
+        sure = np.array([0.5 + 0.4 * ("awful" in text) - 0.2 * ("not " in text) for text in texts])
+        return np.stack([1 - sure, sure], axis=1)
+
+    parts = ["it ", "was ", "not ", "awful ", "today"]
+    assert text_saliency(says, parts, " and more", 1, lambda: 60.0) == [0.0, 0.0, -0.5, 1.0, 0.0]
+    assert text_saliency(says, parts[:2], "", 1, lambda: 60.0) is None, "no word changes the answer"
+    assert text_saliency(says, [], "", 1, lambda: 60.0) is None

@@ -47,6 +47,7 @@ def report(levels: list[str], groups: np.ndarray | None = None, skill: float = 3
         seen | {"picture": PICTURE, "weights": [[0.5, -1.0], [0.0, 0.2]]},
         seen | {"picture": "javascript:alert(1)", "weights": [[0.5]]},
         seen | {"trace": [1.0, 2.0, None, 3.0], "weights": [1.0, -0.5]},
+        seen | {"passage": [[HOSTILE, 1.0], [HOSTILE, -0.5], ["plain", 0.0]], "cut": True},
     ]
     lines = {"names": [levels[1]] if len(levels) == 2 else levels[:3]}
     values = [0.1] * len(lines["names"])

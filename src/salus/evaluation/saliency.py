@@ -1,4 +1,4 @@
-"""Where in a picture or a recording the evidence lies, when the model can only be asked: parts are covered, and what the answer
+"""Where in a picture, a recording or a text the evidence lies, when the model can only be asked: parts are covered, and what the answer
 loses is their weight (occlusion, Zeiler and Fergus 2014).
 
 Takes decoded pixels and samples, and a function that answers them. Stops when the time is over. Knows no kind and no graph.
@@ -6,7 +6,7 @@ Takes decoded pixels and samples, and a function that answers them. Stops when t
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -81,6 +81,23 @@ def series_saliency(
         covered.append(changed)
     said = _asked(predict, np.stack(covered), answer, left_s)
     if said is None:
+        return None
+    weights: list[float] | None = _scaled(said[0] - said[1:])
+    return weights
+
+
+def text_saliency(
+    predict: Callable[[list[str]], np.ndarray], parts: Sequence[str], rest: str, answer: int, left_s: Left
+) -> list[float] | None:
+    """Weights from -1 to 1 of the parts of a text: what the answer loses without each of them. rest: what follows and stays.
+
+    predict: texts -> probabilities or values (B, K).
+    """
+    without = ["".join(parts[:place]) + "".join(parts[place + 1 :]) + rest for place in range(len(parts))]
+    said = _asked(
+        lambda texts: predict(texts.tolist()), np.array(["".join(parts) + rest, *without], object), answer, left_s
+    )
+    if said is None or not parts:
         return None
     weights: list[float] | None = _scaled(said[0] - said[1:])
     return weights

@@ -20,6 +20,7 @@ from salus.data.kinds.base import Values
 from salus.data.kinds.image import load_picture
 from salus.evaluation.explanations import importance, partial_dependence, worst_errors
 from salus.evaluation.saliency import picture_saliency, series_saliency
+from salus.study.look_texts import passages
 from salus.study.prepare import Material
 
 TOP_COLUMNS = 6
@@ -99,7 +100,13 @@ def _saliency(
     (Grad-CAM), or found by covering parts."""
     kinds = {column.name: column.kind for column in material.schema.inputs}
     names = [name for name in values if kinds[name] in ("image", "series")]
-    if not names or not material.task.classification:
+    if not material.task.classification:
+        return []
+    texts = [name for name in values if kinds[name] == "text"]
+    if not names and texts:
+        levels = (material.schema.targets[0].state or {})["levels"]
+        return passages(asked.predict, texts[0], values, truth, levels, lambda: left_s() * 0.5)
+    if not names:
         return []
     kind = kinds[names[0]]
     names = [name for name in names if kinds[name] == kind][: 1 if kind == "image" else None]

@@ -142,6 +142,11 @@ def words_of(text: str) -> list[tuple[int, str]]:
     return [(zlib.crc32(word.encode("utf-8", "surrogatepass")), word) for word in _TOKEN.findall(read)]
 
 
+def spans_of(text: str) -> list[tuple[int, int]]:
+    """Where each word, mark, or character of a script without spaces begins and ends."""
+    return [found.span() for found in _TOKEN.finditer(text[:MAX_CHARACTERS])]
+
+
 def _mixed(hashes: np.ndarray) -> np.ndarray:
     """High bits brought down, so that the remainder sees them all."""
     half = (hashes ^ (hashes >> _SHIFT)) * _PAIR

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
@@ -14,6 +14,7 @@ from salus.evaluation.report.curves import (
     trace_with_weights,
 )
 from salus.evaluation.report.parts import Said, note, section, share, signed, span, table, tag
+from salus.evaluation.report.svg import ACCENT, WRONG
 from salus.evaluation.report.text import figure
 
 MOST_PARTS, MOST_BARS, MOST_DEPENDENCES = 12, 20, 6
@@ -110,7 +111,7 @@ def errors(said: Said) -> str:
 
 
 def saliency(said: Said) -> str:
-    """Where in pictures and recordings the evidence lay."""
+    """Where in pictures, recordings and texts the evidence lay."""
     found, words = said.report.get("saliency"), said.words
     if not found:
         return ""
@@ -118,11 +119,23 @@ def saliency(said: Said) -> str:
     for item in found:
         if item.get("picture"):
             seen = picture_with_weights(_address(item["picture"]), item["weights"])
+        elif item.get("passage"):
+            seen = _passage(item["passage"], item["cut"])
         else:
             seen = trace_with_weights(item["trace"], item["weights"])
         told = f"{words['said']} <b>{escape(item['said'])}</b>, {words['truth']} <b>{escape(item['truth'])}</b>"
         shown.append(f"<div class='case wide'>{seen}<div>{told}</div></div>")
     return section(words["saliency"], note(words["saliency_note"]), f"<div class='cases'>{''.join(shown)}</div>")
+
+
+def _passage(parts: Sequence[Sequence[Any]], cut: bool) -> str:
+    """A text whose words are coloured, the darker the more they speak for the answer, and in red those against it."""
+    made = []
+    for text, weight in parts:
+        colour, strength = (ACCENT if weight > 0 else WRONG), round(60 * min(1.0, abs(weight)))
+        behind = f"background:color-mix(in srgb,{colour} {strength}%,transparent)"
+        made.append(f"<span style='{behind}'>{escape(text)}</span>" if strength >= 3 else escape(text))
+    return f"<p style='white-space:pre-wrap;margin:0'>{''.join(made)}{'…' if cut else ''}</p>"
 
 
 def _address(picture: str) -> str:
