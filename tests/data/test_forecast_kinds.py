@@ -36,6 +36,17 @@ class TestHistory(Made):
         return [[], "1,2,3", 4.0, [True], ["a"]]
 
 
+class TestAhead(Made):
+    def kind(self) -> Kind:
+        return kind_named("ahead")
+
+    def good(self) -> list[Any]:
+        return [[0, 1], [1.0, None], None, [2.0], [None, None], [0.0, 0.0, 1.0]]
+
+    def bad(self) -> list[Any]:
+        return [[], "soon", 4.0, [True]]
+
+
 class TestFuture(Made):
     def kind(self) -> Kind:
         return kind_named("future")

@@ -98,6 +98,9 @@ def train_flags(
     ] = None,
     horizon: Annotated[int | None, typer.Option(help="Forecast so many steps ahead.")] = None,
     history: Annotated[int | None, typer.Option(help="Steps that a forecast looks back, at most 512.")] = None,
+    known: Annotated[
+        list[str] | None, typer.Option(help="Column that is known of the steps ahead too; may be repeated.")
+    ] = None,
     new_series: Annotated[
         bool | None, typer.Option("--new-series/--same-series", help="Judge forecasts on series that were never seen.")
     ] = None,
@@ -141,6 +144,7 @@ def train_flags(
         "split_at": [int(border) if border.isdigit() else border for border in split_at or []] or None,
         "horizon": horizon,
         "history": history,
+        "known": known or None,
         "new_series": new_series,
         "time": time,
         "ignore": ignore or None,

@@ -71,6 +71,7 @@ class TrainSpec(Spec):
     ignore: tuple[str, ...] = ()
     horizon: int | None = Field(default=None, ge=1, le=2048)  # forecast: so many steps ahead of every moment
     history: int | None = Field(default=None, ge=1, le=512)  # steps that a forecast looks back; None: as the data have
+    known: tuple[str, ...] = ()  # columns of numbers that are known of the steps ahead too, such as a plan
     split_at: tuple[int | str, ...] = Field(default=(), max_length=3)  # rows or moments: choose, judge, end
     new_series: bool = False  # forecasts are judged on series (of `group`) that were never learned from
     learner: str = "auto"

@@ -45,6 +45,7 @@ class Layout:
 
     targets: tuple[str, ...]
     channels: tuple[str, ...]  # the targets first, then what is only looked at
+    known: tuple[str, ...]  # what is known of the steps ahead
     time: str | None
     timed: bool  # whether the time is one of the calendar
     series: str | None
@@ -88,7 +89,7 @@ class Origins(DataVersion):
     @cached_property
     def findings(self) -> tuple[Finding, ...]:
         """Of the columns that are used, and of their moments."""
-        used = {*self.layout.channels, self.layout.time}
+        used = {*self.layout.channels, *self.layout.known, self.layout.time}
         return (*(found for found in self.version.findings if set(found.columns) <= used), *self.noticed)
 
     @cached_property
@@ -97,6 +98,8 @@ class Origins(DataVersion):
         said = {column.name: column.options for column in self.version.schema.columns}
         lengths = {"steps": layout.history, "season": layout.season}
         columns = [Column(name=c, kind="history", options=said[c] | lengths) for c in layout.channels]
+        ahead = {"horizon": layout.horizon}
+        columns += [Column(name=name, kind="ahead", options=said[name] | ahead) for name in layout.known]
         if layout.timed and layout.time is not None:
             columns.append(Column(name=layout.time, kind="stamp"))
         if layout.series is not None:
@@ -126,6 +129,9 @@ class Origins(DataVersion):
         if name in layout.channels:
             place, steps = layout.channels.index(name), layout.history
             return [line.values[max(0, origin - steps) : origin, place] for line, origin in told]
+        if name in layout.known:
+            place, ahead = len(layout.channels) + layout.known.index(name), layout.horizon
+            return [line.values[origin : origin + ahead, place] for line, origin in told]
         if name == layout.time:
             return [self._written(float(line.moments[origin - 1])) for line, origin in told]
         if name == layout.series:
@@ -143,7 +149,7 @@ def origins_of(version: DataVersion, spec: TrainSpec) -> tuple[Origins, TrainSpe
     """The view for `spec.horizon`, and the spec in its words."""
     assert spec.horizon is not None, "a horizon was asked for"
     channels, time, timed = _columns(version, spec)
-    table = _Table(version, channels, time, timed, spec)
+    table = _Table(version, (*channels, *spec.known), time, timed, spec)
     step = find_step([table.moments[rows] for rows in table.series.values()]) if time else Step()
     seen = Noticed(undated=table.undated)
     asked = spec.history or MOST_STEPS
@@ -161,7 +167,17 @@ def origins_of(version: DataVersion, spec: TrainSpec) -> tuple[Origins, TrainSpe
     taken = {column.name for column in version.schema.columns}
     free = {name: _free(name, taken) for name in ("block", "split")} | {"future": _free(_name(spec), taken)}
     layout = Layout(
-        spec.target, channels, time, timed, spec.group, history, spec.horizon, season, step if time else Step(), **free
+        spec.target,
+        channels,
+        spec.known,
+        time,
+        timed,
+        spec.group,
+        history,
+        spec.horizon,
+        season,
+        step if time else Step(),
+        **free,
     )
     sides = _sides(lines, table, layout, spec)
     places, thinned = _places(lines, sides, layout)
@@ -184,6 +200,7 @@ def origins_of(version: DataVersion, spec: TrainSpec) -> tuple[Origins, TrainSpe
         "find_group": False,
         "split": layout.split,
         "ignore": (),
+        "known": (),
         "contrast": False,
     }
     return view, spec.model_copy(update=changes)
@@ -228,17 +245,19 @@ class _Table:
 def _columns(version: DataVersion, spec: TrainSpec) -> tuple[tuple[str, ...], str | None, bool]:
     """Channels (targets first), the time column, and whether it is one of the calendar."""
     columns = {column.name: column for column in version.schema.columns}
-    for name in (*spec.target, *spec.ignore, *(n for n in (spec.time, spec.group, spec.split) if n)):
+    for name in (*spec.target, *spec.known, *spec.ignore, *(n for n in (spec.time, spec.group, spec.split) if n)):
         if name not in columns:
             raise SalusError("no_such_column", where="the spec", expected=", ".join(columns)[:300], found=name)
-    for name in spec.target:
+    for name in (*spec.target, *spec.known):
         if columns[name].kind != "number":
-            raise SalusError("forecast_target", where=f"target '{name}'", found=columns[name].kind)
+            raise SalusError("forecast_target", where=f"column '{name}'", found=columns[name].kind)
+    if set(spec.target) & set(spec.known):
+        raise SalusError("bad_spec", where="known", expected="no target", found=", ".join(spec.known))
     time = spec.time or next((c.name for c in columns.values() if c.kind == "time" and c.name not in spec.ignore), None)
     if time is not None and columns[time].kind not in ("time", "number"):
         found = columns[time].kind
         raise SalusError("bad_spec", where=f"time '{time}'", expected="a column of times or numbers", found=found)
-    taken = {*spec.target, *spec.ignore, time, spec.group, spec.split}
+    taken = {*spec.target, *spec.known, *spec.ignore, time, spec.group, spec.split}
     others = [c.name for c in columns.values() if c.kind == "number" and c.role is Role.INPUT and c.name not in taken]
     return (*spec.target, *others), time, time is not None and columns[time].kind == "time"
 

@@ -1,5 +1,5 @@
 """Boosted trees on lags: what the closed-form forecast misses, learned from the newest values, those of the same place in earlier seasons,
-the place in day, week and year of the step that is forecast, and what the other channels last said.
+the place in day and week of the step that is forecast, what is known of that step beforehand, and what the other channels last said.
 
 A row of the trees is one step ahead of one channel. Everything that is compared with a threshold is made by single float32 operations in
 one order, the same in numpy and in the graph, so that no rounding sends a row another way. Knows LightGBM; the trees become nodes
@@ -18,7 +18,7 @@ from pydantic import Field
 from salus.core.context import Context
 from salus.data.kinds.stamp import STAMP_PARTS
 from salus.learners.base import LearnerConfig, Part, Prepared, Proposal, searched
-from salus.learners.forecasts import ForecastLearner, Mean, Scales
+from salus.learners.forecasts import ForecastLearner, Mean, Scales, told_in
 from salus.learners.graphs import GraphBuilder
 from salus.learners.linear_forecast import LinearForecast, Weights
 from salus.learners.options import config_from
@@ -61,7 +61,7 @@ class Lags:
         first = ahead - season * (ahead // season + 1)  # of the newest season, from the end of the history
         same = np.stack([first - season * earlier for earlier in range(SEASONS)], axis=1) + steps
         known = (same >= 0).all(axis=0) if season > 1 else np.zeros(SEASONS, dtype=bool)
-        waves = WAVES if scales.stamped and step_s > 0 else ()
+        waves = WAVES if "stamp" in scales.told and step_s > 0 else ()
         angles = [2 * np.pi * (ahead + 1) * step_s / period_s for _, _, period_s in waves]
         turns = np.array([[np.cos(angle), np.sin(angle)] for angle in angles], dtype=np.float32)
         return cls(scales, newest, same[:, known], turns.reshape(len(waves), 2, scales.horizon))
@@ -72,10 +72,15 @@ class Lags:
         return count if 1 < count <= MOST_OTHERS else 0
 
     @property
-    def width(self) -> int:
-        return 2 + len(self.newest) + int(self.same.shape[1]) + 2 * len(self.turns) + self.others
+    def known(self) -> int:
+        """Columns of which the steps ahead are known."""
+        return self.scales.told.get("ahead", (0,))[0]
 
-    def table(self, x_BCT: np.ndarray, stamp_BP: np.ndarray | None) -> np.ndarray:
+    @property
+    def width(self) -> int:
+        return 2 + len(self.newest) + int(self.same.shape[1]) + 2 * len(self.turns) + self.others + self.known
+
+    def table(self, x_BCT: np.ndarray, told: Mapping[str, np.ndarray]) -> np.ndarray:
         """Float32 (B, K, H, F)."""
         rows, count, ahead = len(x_BCT), self.scales.targets, self.scales.horizon
         newest_BC = x_BCT[:, :, -1]
@@ -91,16 +96,18 @@ class Lags:
         found[..., place : place + self.same.shape[1]] = x_BKT[:, :, self.same]
         place += self.same.shape[1]
         for (sine, cosine, _), turn in zip(WAVES, self.turns, strict=False):
-            assert stamp_BP is not None, "stamped"
-            up, over = (stamp_BP[:, STAMP_PARTS.index(name)][:, None] for name in (sine, cosine))
+            up, over = (told["stamp"][:, STAMP_PARTS.index(name)][:, None] for name in (sine, cosine))
             found[..., place] = (up * turn[0] + over * turn[1])[:, None]
             found[..., place + 1] = (over * turn[0] - up * turn[1])[:, None]
             place += 2
         if self.others:
-            found[..., place:] = newest_BC[:, None, None, :]
+            found[..., place : place + self.others] = newest_BC[:, None, None, :]
+            place += self.others
+        if self.known:
+            found[..., place:] = told["ahead"].transpose(0, 2, 1)[:, None]
         return found
 
-    def nodes(self, builder: GraphBuilder, x: str, stamp: str | None) -> str:
+    def nodes(self, builder: GraphBuilder, x: str, told: Mapping[str, str]) -> str:
         """The same as a value (B * K * H, F)."""
         scales, count, ahead = self.scales, self.scales.targets, self.scales.horizon
         last = builder.constant([scales.steps - 1], np.int64)
@@ -124,20 +131,24 @@ class Lags:
             )
         if self.same.shape[1]:
             parts.append(builder.node("Gather", less, builder.constant(self.same, np.int64), axis=2))
-        parts += self._wave_nodes(builder, stamp, nothing)
+        parts += self._wave_nodes(builder, told, nothing)
         if self.others:
             every = builder.node("Reshape", newest, builder.constant([0, 1, 1, self.others], np.int64))
             parts.append(builder.node("Add", nothing, every))
+        if self.known:
+            by_step = builder.node("Transpose", told["ahead"], perm=[0, 2, 1])
+            parts.append(
+                builder.node("Add", nothing, builder.node("Unsqueeze", by_step, builder.constant([1], np.int64)))
+            )
         table = builder.node("Concat", *parts, axis=3)
         return builder.node("Reshape", table, builder.constant([-1, self.width], np.int64))
 
-    def _wave_nodes(self, builder: GraphBuilder, stamp: str | None, nothing: str) -> list[str]:
+    def _wave_nodes(self, builder: GraphBuilder, told: Mapping[str, str], nothing: str) -> list[str]:
         found = []
         shape = builder.constant([-1, 1, self.scales.horizon, 1], np.int64)
         for (sine, cosine, _), turn in zip(WAVES, self.turns, strict=False):
-            assert stamp is not None, "stamped"
             up, over = (
-                builder.node("Gather", stamp, builder.constant([STAMP_PARTS.index(name)], np.int64), axis=1)
+                builder.node("Gather", told["stamp"], builder.constant([STAMP_PARTS.index(name)], np.int64), axis=1)
                 for name in (sine, cosine)
             )
             along, across = builder.constant(turn[0]), builder.constant(turn[1])
@@ -154,24 +165,24 @@ class Boosted(Mean):
     def __init__(self, linear: Weights, booster: Any, lags: Lags) -> None:
         self._linear, self._booster, self._lags = linear, booster, lags
 
-    def said(self, x_BCT: np.ndarray, stamp_BP: np.ndarray | None) -> np.ndarray:
-        linear = self._linear.said(x_BCT, stamp_BP)
+    def said(self, x_BCT: np.ndarray, told: Mapping[str, np.ndarray]) -> np.ndarray:
+        linear = self._linear.said(x_BCT, told)
         if self._booster is None or not len(x_BCT):
             return linear
         parts = []
         for start in range(0, len(x_BCT), CHUNK_ROWS):
             some = slice(start, start + CHUNK_ROWS)
-            table = self._lags.table(x_BCT[some], None if stamp_BP is None else stamp_BP[some])
+            table = self._lags.table(x_BCT[some], told_in(told, some))
             said = self._booster.predict(table.reshape(-1, self._lags.width))
             parts.append(said.reshape(table.shape[:3]))
         return np.asarray(linear + np.concatenate(parts))
 
-    def nodes(self, builder: GraphBuilder, x: str, stamp: str | None) -> str:
-        linear = self._linear.nodes(builder, x, stamp)
+    def nodes(self, builder: GraphBuilder, x: str, told: Mapping[str, str]) -> str:
+        linear = self._linear.nodes(builder, x, told)
         if self._booster is None:
             return linear
         trees = [(tree, 0) for tree in parse_trees(self._booster.model_to_string())]
-        said = ensemble_nodes(builder, self._lags.nodes(builder, x, stamp), trees, 1)
+        said = ensemble_nodes(builder, self._lags.nodes(builder, x, told), trees, 1)
         scales = self._lags.scales
         shape = builder.constant([-1, scales.targets, scales.horizon], np.int64)
         return builder.node("Add", linear, builder.node("Reshape", said, shape))
@@ -262,10 +273,9 @@ def _cells(
         context.stop_if_asked("making lags")
         some = slice(start, start + CHUNK_ROWS)
         x_BCT = scales.standard(part.feeds["history"][some])
-        stamp = part.feeds.get("stamp")
-        stamps = None if stamp is None else stamp[some]
-        apart = scales.standard_target(part.target[some]) - linear.said(x_BCT, stamps)
+        told = told_in(part.feeds, some)
+        apart = scales.standard_target(part.target[some]) - linear.said(x_BCT, told)
         drawn = generator.random(apart.shape) < share
-        tables.append(lags.table(x_BCT, stamps)[drawn])
+        tables.append(lags.table(x_BCT, told)[drawn])
         missed.append(apart[drawn])
     return np.concatenate(tables), np.concatenate(missed)

@@ -20,7 +20,7 @@ from salus.core.context import Context
 from salus.learners.base import Part, Prepared, Proposal, searched
 from salus.learners.boosting_forecast import BoostingForecast
 from salus.learners.deep import DeepConfig, Goal, Lecture, course_of, quickest, steps_within, taught, told
-from salus.learners.forecasts import ForecastLearner, Mean, Scales, targets_nodes
+from salus.learners.forecasts import ForecastLearner, Mean, Scales, targets_nodes, told_in
 from salus.learners.graphs import GraphBuilder
 from salus.learners.linear_forecast import CHOOSING_ROWS, LinearForecast
 from salus.learners.networks.forecast import TraceNetwork
@@ -58,12 +58,12 @@ class Mixed(Mean):
         self._network, self._other, self.share, self._scales = network, other, share, scales
         self._threads = threads_
 
-    def said(self, x_BCT: np.ndarray, stamp_BP: np.ndarray | None) -> np.ndarray:
+    def said(self, x_BCT: np.ndarray, told: Mapping[str, np.ndarray]) -> np.ndarray:
         of_network = network_said(self._network, x_BCT[:, : self._scales.targets], self._threads)
-        return self.share * of_network + (1 - self.share) * self._other.said(x_BCT, stamp_BP)
+        return self.share * of_network + (1 - self.share) * self._other.said(x_BCT, told)
 
-    def nodes(self, builder: GraphBuilder, x: str, stamp: str | None) -> str:
-        other = self._other.nodes(builder, x, stamp)
+    def nodes(self, builder: GraphBuilder, x: str, told: Mapping[str, str]) -> str:
+        other = self._other.nodes(builder, x, told)
         if self.share == 0:
             return other
         flat = builder.constant([-1, self._scales.steps], np.int64)
@@ -165,9 +165,8 @@ def _best_share(network: TraceNetwork, other: Mean, prepared: Prepared, scales: 
     part = prepared.validation
     rows = np.unique(np.linspace(0, len(part) - 1, CHOOSING_ROWS).astype(np.int64))
     x_BCT, y_BKH = scales.standard(part.feeds["history"][rows]), scales.standard_target(part.target[rows])
-    stamp = part.feeds["stamp"][rows] if "stamp" in part.feeds else None
     of_network = network_said(network, x_BCT[:, : scales.targets], prepared.threads)
-    of_other = other.said(x_BCT, stamp)
+    of_other = other.said(x_BCT, told_in(part.feeds, rows))
     losses = [float(np.mean((share * of_network + (1 - share) * of_other - y_BKH) ** 2)) for share in SHARES]
     return SHARES[int(np.argmin(losses))], [round(loss, 5) for loss in losses]
 

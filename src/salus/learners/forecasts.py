@@ -20,6 +20,7 @@ from salus.core.context import Context
 from salus.core.durable import write_file
 from salus.core.errors import SalusError
 from salus.core.nouns import Schema
+from salus.data.kinds.stamp import STAMP_PARTS, UNKNOWN_DAY
 from salus.learners.base import Fitted, Learner, Part, Prepared
 from salus.learners.graphs import GraphBuilder
 from salus.tasks.base import Task
@@ -36,7 +37,8 @@ MANY_ROWS, FEW_ROWS = 200, 50  # from which on every step has its own shape of e
 @dataclass(frozen=True)
 class Scales:
     """What a row is made of. mean, deviation: float64 (C,) of the channels in train, the targets first; K of them are targets.
-    steps: T of the history; horizon: H; season: steps until things repeat, 1 where they do not."""
+    steps: T of the history; horizon: H; season: steps until things repeat, 1 where they do not. told: the other feeds with the shapes
+    of a row: `stamp`, `ahead`."""
 
     mean: np.ndarray
     deviation: np.ndarray
@@ -44,7 +46,7 @@ class Scales:
     steps: int
     horizon: int
     season: int
-    stamped: bool
+    told: Mapping[str, tuple[int, ...]]
 
     @classmethod
     def of(cls, schema: Schema) -> Scales:
@@ -63,7 +65,7 @@ class Scales:
             steps=int(states[0]["steps"]),
             horizon=int(future["horizon"]),
             season=int(future["season"]),
-            stamped=any(column.kind == "stamp" for column in schema.inputs),
+            told=_told(schema, int(future["horizon"])),
         )
 
     def standard(self, history_BCT: np.ndarray) -> np.ndarray:
@@ -81,15 +83,26 @@ class Scales:
         return np.ascontiguousarray(scaled.transpose(0, 2, 1), dtype=np.float32)
 
 
+def _told(schema: Schema, horizon: int) -> dict[str, tuple[int, ...]]:
+    counts = {kind: sum(column.kind == kind for column in schema.inputs) for kind in ("stamp", "ahead")}
+    shapes: dict[str, tuple[int, ...]] = {"stamp": (len(STAMP_PARTS),), "ahead": (counts["ahead"], horizon)}
+    return {kind: shape for kind, shape in shapes.items() if counts[kind]}
+
+
+def told_in(feeds: Mapping[str, np.ndarray], rows: np.ndarray | slice = slice(None)) -> dict[str, np.ndarray]:
+    """What these rows are told beside their histories."""
+    return {name: feeds[name][rows] for name in ("stamp", "ahead") if name in feeds}
+
+
 class Mean(ABC):
-    """What a learner learned: standardised histories to standardised means."""
+    """What a learner learned: standardised histories to standardised means. told: the feeds beside `history`."""
 
     @abstractmethod
-    def said(self, x_BCT: np.ndarray, stamp_BP: np.ndarray | None) -> np.ndarray:
+    def said(self, x_BCT: np.ndarray, told: Mapping[str, np.ndarray]) -> np.ndarray:
         """(B, K, H), by the learner's own library."""
 
     @abstractmethod
-    def nodes(self, builder: GraphBuilder, x: str, stamp: str | None) -> str:
+    def nodes(self, builder: GraphBuilder, x: str, told: Mapping[str, str]) -> str:
         """The same as nodes of a graph: the name of a value (B, K, H)."""
 
 
@@ -110,30 +123,30 @@ class ForecastFitted(Fitted):
 
     def _some(self, feeds: Mapping[str, np.ndarray]) -> np.ndarray:
         scales, count = self._scales, self._scales.targets
-        x_BCT, stamp = scales.standard(feeds["history"]), feeds.get("stamp")
-        mean_BHK = self._mean.said(x_BCT, stamp).transpose(0, 2, 1)[..., None]
+        x_BCT, told = scales.standard(feeds["history"]), told_in(feeds)
+        mean_BHK = self._mean.said(x_BCT, told).transpose(0, 2, 1)[..., None]
         bands = mean_BHK + restlessness(x_BCT[:, :count])[:, None, :, None] * self._bands
         said = np.concatenate([mean_BHK, bands], axis=3)
         said = said * scales.deviation[:count, None] + scales.mean[:count, None]
         clock = np.zeros((len(said), scales.horizon, 1, said.shape[3]))
-        clock[:, :, 0, :2] = -1e6 if stamp is None else stamp[:, None, :2]
+        clock[:, :, 0, :2] = told["stamp"][:, None, :2] if "stamp" in told else UNKNOWN_DAY
         return np.concatenate([said, clock], axis=2).astype(np.float32)
 
     def export(self, path: Path) -> None:
         scales, count, builder = self._scales, self._scales.targets, GraphBuilder()
         history = builder.feed("history", np.float32, ("rows", len(scales.mean), scales.steps))
-        stamp = builder.feed("stamp", np.float32, ("rows", 9)) if scales.stamped else None
+        told = {name: builder.feed(name, np.float32, ("rows", *shape)) for name, shape in scales.told.items()}
         centred = builder.node("Sub", history, builder.constant(scales.mean[:, None]))
         scaled = builder.node("Div", centred, builder.constant(scales.deviation[:, None]))
         x = builder.node("Clip", scaled, builder.constant(-MOST_DEVIATIONS), builder.constant(MOST_DEVIATIONS))
-        means = builder.node("Transpose", self._mean.nodes(builder, x, stamp), perm=[0, 2, 1])
+        means = builder.node("Transpose", self._mean.nodes(builder, x, told), perm=[0, 2, 1])
         mean = builder.node("Unsqueeze", means, builder.constant([3], np.int64))
         restless = builder.node("Unsqueeze", _restless_nodes(builder, x, scales), builder.constant([1, 3], np.int64))
         bands = builder.node("Add", mean, builder.node("Mul", restless, builder.constant(self._bands)))
         said = builder.node("Concat", mean, bands, axis=3)
         said = builder.node("Mul", said, builder.constant(scales.deviation[:count, None]))
         said = builder.node("Add", said, builder.constant(scales.mean[:count, None]))
-        values = builder.node("Concat", said, _clock_nodes(builder, said, stamp), axis=2)
+        values = builder.node("Concat", said, _clock_nodes(builder, said, told.get("stamp")), axis=2)
         write_file(path, builder.finish("values", values, scales.horizon, count + 1, 1 + len(LEVELS)))
 
 
@@ -163,12 +176,11 @@ class ForecastLearner(Learner):
 def bands_of(mean: Mean, scales: Scales, part: Part) -> np.ndarray:
     """Float32 (H, K, Q): quantiles of what the mean missed, in deviations of the histories, rising with their level."""
     rows = np.unique(np.linspace(0, len(part) - 1, MOST_BAND_ROWS).astype(np.int64))
-    stamps = part.feeds.get("stamp")
     missed = []
     for start in range(0, len(rows), CHUNK_ROWS):
         some = rows[start : start + CHUNK_ROWS]
         x_BCT = scales.standard(part.feeds["history"][some])
-        said = mean.said(x_BCT, None if stamps is None else stamps[some])
+        said = mean.said(x_BCT, told_in(part.feeds, some))
         apart = scales.standard_target(part.target[some]) - said
         missed.append(apart / restlessness(x_BCT[:, : scales.targets])[:, :, None])
     groups = None if part.groups is None else part.groups[rows]
@@ -233,11 +245,11 @@ def _clock_nodes(builder: GraphBuilder, said: str, stamp: str | None) -> str:
         "Slice", said, builder.constant([0], np.int64), builder.constant([1], np.int64), builder.constant([2], np.int64)
     )
     nothing = builder.node("Mul", channel, builder.constant(np.float32(0)))
-    places = np.zeros((9, 1 + len(LEVELS)), dtype=np.float32)
+    places = np.zeros((len(STAMP_PARTS), 1 + len(LEVELS)), dtype=np.float32)
     places[0, 0] = places[1, 1] = 1
     if stamp is None:
         unknown = np.zeros(1 + len(LEVELS), dtype=np.float32)
-        unknown[:2] = -1e6
+        unknown[0] = unknown[1] = UNKNOWN_DAY
         return builder.node("Add", nothing, builder.constant(unknown))
     moments = builder.node("MatMul", stamp, builder.constant(places))
     return builder.node("Add", nothing, builder.node("Unsqueeze", moments, builder.constant([1, 2], np.int64)))

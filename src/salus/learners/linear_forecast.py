@@ -55,10 +55,10 @@ class Weights(Mean):
     def __init__(self, weights: np.ndarray, scales: Scales) -> None:
         self.weights, self._scales = np.ascontiguousarray(weights, dtype=np.float32), scales
 
-    def said(self, x_BCT: np.ndarray, stamp_BP: np.ndarray | None) -> np.ndarray:
+    def said(self, x_BCT: np.ndarray, told: Mapping[str, np.ndarray]) -> np.ndarray:
         return said_of(self.weights, x_BCT[:, : self._scales.targets])
 
-    def nodes(self, builder: GraphBuilder, x: str, stamp: str | None) -> str:
+    def nodes(self, builder: GraphBuilder, x: str, told: Mapping[str, str]) -> str:
         by_channel = builder.node("Transpose", targets_nodes(builder, x, self._scales), perm=[1, 0, 2])
         said = builder.node("MatMul", by_channel, builder.constant(self.weights))
         return builder.node("Transpose", said, perm=[1, 0, 2])

@@ -26,10 +26,10 @@ class Repeated(Mean):
         period = scales.season if scales.season <= scales.steps else 1
         self._places = scales.steps - period + np.arange(scales.horizon) % period
 
-    def said(self, x_BCT: np.ndarray, stamp_BP: np.ndarray | None) -> np.ndarray:
+    def said(self, x_BCT: np.ndarray, told: Mapping[str, np.ndarray]) -> np.ndarray:
         return np.asarray(x_BCT[:, : self._scales.targets, self._places])
 
-    def nodes(self, builder: GraphBuilder, x: str, stamp: str | None) -> str:
+    def nodes(self, builder: GraphBuilder, x: str, told: Mapping[str, str]) -> str:
         places = builder.constant(self._places, np.int64)
         return builder.node("Gather", targets_nodes(builder, x, self._scales), places, axis=2)
 

@@ -16,6 +16,7 @@ KINDS: dict[str, str] = {
     "image": "salus.data.kinds.image:Image",
     "series": "salus.data.kinds.series:Series",
     "history": "salus.data.kinds.history:History",
+    "ahead": "salus.data.kinds.ahead:Ahead",
     "future": "salus.data.kinds.future:Future",
     "stamp": "salus.data.kinds.stamp:Stamp",
     "boxes": "salus.data.kinds.boxes:Boxes",
