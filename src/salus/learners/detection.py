@@ -16,12 +16,15 @@ from torch.nn import functional
 
 from salus.learners.graphs import GraphBuilder
 from salus.learners.networks.detecting import STRIDE
+from salus.tasks.detection import HALF, LEAST_SCORE
+from salus.tasks.overlap import corners_of, matched
 
 SPREAD = 0.54  # of a box, in which its hill and its distances lie
 PLACES = 300  # that answer for a picture, the surest ones
 LARGEST_LOG = 4.0  # a distance is at most exp(4) units
 BOX_WEIGHT = 5.0
 FOCUS, MERCY = 2.0, 4.0  # how much easy places and places near a middle are left out of account
+EVEN_RANGE = (0.05, 0.9)  # what score may be made the one from which boxes are given
 TINY = 1e-6
 
 
@@ -118,12 +121,13 @@ def overlap(said: torch.Tensor, true: torch.Tensor) -> torch.Tensor:
 @dataclass(frozen=True)
 class Reading:
     """How maps (B, K + 4, h, w) become the surest boxes (B, N, 4 + K): corners in pixels of the picture as it was sent, and how
-    sure each category is. Once in torch, once as nodes of the graph that serves."""
+    sure each category is: what the network says to the power of `powers` (K). Once in torch, once as nodes of the graph that serves."""
 
     height: int
     width: int
     categories: int
     unit_px: float
+    powers: tuple[float, ...]
 
     @property
     def places(self) -> int:
@@ -141,7 +145,7 @@ class Reading:
 
     def boxes(self, maps: torch.Tensor, sizes_B2: torch.Tensor) -> torch.Tensor:
         flat = maps.float().flatten(2).transpose(1, 2)
-        sure = torch.sigmoid(flat[:, :, : self.categories])
+        sure = torch.sigmoid(flat[:, :, : self.categories]) ** torch.tensor(self.powers)
         distances = distances_of(flat[:, :, self.categories :], self.unit_px)
         corners = torch.from_numpy(self.centres()) + distances * torch.tensor([-1.0, -1.0, 1.0, 1.0])
         frame = torch.tensor([float(self.height), float(self.width)])
@@ -156,7 +160,7 @@ class Reading:
         flat = builder.node("Reshape", maps, builder.constant([0, self.categories + 4, -1], np.int64))
         flat = builder.node("Transpose", flat, perm=[0, 2, 1])
         parts = builder.several("Split", 2, flat, builder.constant([self.categories, 4], np.int64), axis=2)
-        sure = builder.node("Sigmoid", parts[0])
+        sure = builder.node("Pow", builder.node("Sigmoid", parts[0]), builder.constant(self.powers))
         logs = builder.node("Clip", parts[1], builder.constant(-LARGEST_LOG), builder.constant(LARGEST_LOG))
         unit = np.array([-1, -1, 1, 1], dtype=np.float32) * np.float32(self.unit_px)
         distances = builder.node("Mul", builder.node("Exp", logs), builder.constant(unit))
@@ -172,3 +176,28 @@ class Reading:
         found = builder.node("Concat", corners, sure, axis=2)
         last = builder.constant([2], np.int64)
         return builder.node("GatherND", found, builder.node("Unsqueeze", places, last), batch_dims=1)
+
+
+def even_scores(answers: np.ndarray, target: np.ndarray, levels: Sequence[str]) -> dict[str, float]:
+    """The score of each category from which on boxes are best given: where the harmonic mean of the shares found and right is highest.
+    Without a category's boxes it has none."""
+    found: dict[str, float] = {}
+    for label in levels:
+        scores, right, true = list[float](), list[bool](), 0
+        for said, there in zip(answers, target, strict=True):
+            ours = [box for box in said if box["label"] == label]
+            theirs = [box for box in there if box["label"] == label]
+            scores += [box["score"] for box in ours]
+            right += matched(corners_of(ours), corners_of(theirs), HALF)[0].tolist()
+            true += len(theirs)
+        if true and any(right):
+            order = np.argsort(-np.array(scores), kind="stable")
+            hits = np.cumsum(np.array(right)[order])
+            best = int(np.argmax(2 * hits / (np.arange(1, len(order) + 1) + true)))
+            found[label] = round(float(np.array(scores)[order][best]), 4)
+    return found
+
+
+def power_of(even: float) -> float:
+    """To this power that score becomes the one from which boxes are given."""
+    return round(float(np.log(LEAST_SCORE) / np.log(np.clip(even, *EVEN_RANGE))), 6)

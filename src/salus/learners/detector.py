@@ -6,8 +6,8 @@ Knows which network, which views and how many steps fit a budget. What is taught
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -19,12 +19,13 @@ from salus.core.context import Context
 from salus.core.durable import write_file
 from salus.learners.base import Fitted, Learner, LearnerConfig, Prepared, Proposal, searched
 from salus.learners.deep import DeepConfig, measured_step_s, quickest, taught, told
-from salus.learners.detection import MapLoss, Maps, Reading
+from salus.learners.detection import MapLoss, Maps, Reading, even_scores, power_of
 from salus.learners.graphs import GraphBuilder
 from salus.learners.networks.detecting import DetectionNetwork
 from salus.learners.options import config_from
 from salus.learners.pictures import pixel_statistics
 from salus.tasks.base import Task
+from salus.tasks.detection import ObjectDetection
 from salus.training.batches import Batches, step_generator
 from salus.training.loop import Course, threads
 from salus.training.machine import device, has_fast_bf16
@@ -42,6 +43,7 @@ WIDE_EPOCHS = 120  # views of each picture that a wider network needs
 MOST_EPOCHS = 400
 ENOUGH_STEPS = 2500  # even when these are more epochs
 CHUNK_ROWS = 16
+FIRST_EVEN = 0.3  # the score from which boxes are best given, where no rows tell
 PLAIN_SHARE = 0.15  # of the steps, the last ones, without mosaics
 SURE_UP, CLEAR_UP = (
     4.0,
@@ -79,6 +81,10 @@ class DetectorConfig(DeepConfig):
     mosaic: float = searched(0.5, 0.0, 1.0, ge=0, le=1, description="share of views made of four pictures")
     upright: Switch = Field(
         "auto", description="pictures have an up, so they are not turned; auto: where tops differ from bottoms"
+    )
+    even_scores: dict[str, float] | None = Field(
+        None,
+        description="score of the network at which boxes of a category are best given; none: found on rows held out, else 0.3",
     )
     colour: float = searched(0.2, 0.0, 0.5, ge=0, le=0.9, description="how much brightness, contrast and colours vary")
 
@@ -125,6 +131,13 @@ class DetectorFitted(Fitted):
     ):
         self._network, self._reading, self._channels, self._threads = network, reading, channels, threads_
         self.details = details
+
+    def scale(self, even: Mapping[str, float], levels: Sequence[str]) -> None:
+        """Makes these scores the one from which boxes are given."""
+        powers = tuple(power_of(even.get(label, FIRST_EVEN)) for label in levels)
+        self._reading = replace(self._reading, powers=powers)
+        self.refit = {"even_scores": dict(even)}
+        self.details |= {"even_scores": dict(even)}
 
     def raw(self, feeds: Mapping[str, np.ndarray]) -> np.ndarray:
         pictures, parts = feeds[PICTURE], list[np.ndarray]()
@@ -184,7 +197,9 @@ class Detector(Learner):
             "frame_px": [reading.width, reading.height],
         }
         channels = prepared.train.feeds[PICTURE].shape[3]
-        return DetectorFitted(network, reading, channels, prepared.threads, details)
+        fitted = DetectorFitted(network, reading, channels, prepared.threads, details)
+        fitted.scale(config.even_scores or _even_scores(fitted, prepared), levels_of(prepared))
+        return fitted
 
 
 def decided(config: DetectorConfig, prepared: Prepared) -> DetectorConfig:
@@ -193,6 +208,15 @@ def decided(config: DetectorConfig, prepared: Prepared) -> DetectorConfig:
     if config.upright == "auto":
         changes["upright"] = "on" if has_an_up(prepared.train.feeds[PICTURE]) else "off"
     return config.model_copy(update=changes)
+
+
+def _even_scores(fitted: DetectorFitted, prepared: Prepared) -> dict[str, float]:
+    """Found on the rows held out."""
+    if not len(prepared.validation):
+        return {}
+    task, states = ObjectDetection(), [column.state or {} for column in prepared.schema.targets]
+    answers = task.settle(fitted.raw(prepared.validation.feeds), states)
+    return even_scores(answers, prepared.validation.target, levels_of(prepared))
 
 
 def has_an_up(pixels_BHWC: np.ndarray) -> bool:
@@ -219,7 +243,7 @@ def making(config: DetectorConfig, prepared: Prepared) -> tuple[Callable[[], Cou
     levels, pictures = levels_of(prepared), prepared.train.feeds[PICTURE]
     truth = Truth.of(prepared, levels)
     height, width, channels = pictures.shape[1:]
-    reading = Reading(height, width, len(levels), truth.unit_px)
+    reading = Reading(height, width, len(levels), truth.unit_px, (1.0,) * len(levels))
     maps, loss = Maps(height, width, len(levels)), MapLoss(len(levels), truth.unit_px)
     table = torch.from_numpy(np.require(pictures, dtype=np.uint8, requirements=["C", "W"]))
     scenes = Scenes(

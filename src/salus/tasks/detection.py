@@ -2,7 +2,7 @@
 
 Raw output: `detections` float32 (B, N, 4 + K): left, top, right, bottom in pixels of the picture as it was sent, upright, then how sure
 each of K categories is, 0 to 1. The graph knows the size that a picture was sent with (a feed of the kind `image`), so nothing here does.
-A state may say from which score on a box is given: `least_score`.
+A box is given from the score `LEAST_SCORE` on; a state may say another one: `least_score`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from salus.tasks.compound import CompoundTask, as_objects
 from salus.tasks.overlap import SIDES, average_precision, corners_of, matched, surest
 
 FAINTEST = 0.02  # boxes that are less sure are no answers at all
-LEAST_SCORE = 0.3  # from here on a box is given; what is fainter is only measured
+LEAST_SCORE = 0.5  # from here on a box is given; what is fainter is only measured. Learners scale their scores so that this is best
 MOST_OVERLAP = 0.6  # of two boxes of one category; more than this is the same thing twice
 MOST_BOXES = 100  # in one picture, as COCO counts
 BOX_TOLERANCE_PX, SCORE_TOLERANCE = 0.5, 1e-3
