@@ -19,6 +19,7 @@ from salus.data.findings_columns import PlainCheck
 from salus.data.findings_made import FirstRows, finding, gathered
 from salus.data.findings_numbers import NumberCheck
 from salus.data.findings_pictures import PictureCheck
+from salus.data.findings_prose import ProseCheck
 from salus.data.findings_series import SeriesCheck
 from salus.data.findings_texts import TextCheck
 from salus.data.findings_times import TimeCheck
@@ -113,6 +114,8 @@ def _check_of(column: Column, tick: Callable[[], None], max_keys: int) -> Column
         return NumberCheck(column.name, max_keys)
     if column.kind == "time":
         return TimeCheck(column.name, max_keys)
-    if column.kind in ("category", "text"):
+    if column.kind == "text":
+        return ProseCheck(column.name, max_keys)
+    if column.kind == "category":
         return TextCheck(column.name, max_keys)
     return PlainCheck(column.name, max_keys)

@@ -3,6 +3,34 @@
 from salus.core.language.message import Message
 
 MESSAGES = {
+    "texts_without_words": Message(
+        422,
+        "Column '{where}': {found} texts hold no letter and no digit.",
+        "列“{where}”：{found} 条文本不含任何文字或数字。",
+        "Nothing can be learned from them; leave these rows out, or look for where the texts were lost.",
+        "无法从中学习；请去掉这些行，或检查文本在何处丢失。",
+    ),
+    "texts_broken": Message(
+        422,
+        "Column '{where}': {found} texts hold control, hidden or replacement characters.",
+        "列“{where}”：{found} 条文本含有控制字符、隐藏字符或替换字符。",
+        "They were probably read with the wrong encoding, or copied from a page; write the file as UTF-8 again, or clean them.",
+        "可能是编码读取有误，或从网页复制而来；请重新以 UTF-8 写出文件，或清理这些字符。",
+    ),
+    "texts_long": Message(
+        422,
+        "Column '{where}': {found} texts are longer than {expected} characters; of them only so many are read.",
+        "列“{where}”：{found} 条文本超过 {expected} 个字符；只读取开头的这么多字符。",
+        "Put what matters first, or part long texts into several rows.",
+        "请把重要内容放在前面，或把长文本拆成多行。",
+    ),
+    "texts_other_script": Message(
+        422,
+        "Column '{where}': {found} texts are written in {example}, most others in {expected}.",
+        "列“{where}”：{found} 条文本使用 {example} 文字，而多数文本使用 {expected} 文字。",
+        "Check whether they belong here: few texts of a script are learned badly.",
+        "请检查它们是否属于此数据：某种文字的文本太少时学不好。",
+    ),
     "backbone_missing": Message(
         422,
         "{where}: expected a sentence transformer that was trained before; found {found}.",
