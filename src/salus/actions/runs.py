@@ -158,7 +158,12 @@ def _check_columns(spec: TrainSpec, version: dict[str, Any]) -> None:
     names = [column["name"] for column in version["schema"].get("columns", [])]
     if not spec.target:
         raise SalusError("target_not_a_column", where="target", expected=", ".join(names)[:300], found="")
-    for where, asked in (("target", spec.target), ("group", (spec.group,)), ("split", (spec.split,))):
+    for where, asked in (
+        ("target", spec.target),
+        ("known", spec.known),
+        ("group", (spec.group,)),
+        ("split", (spec.split,)),
+    ):
         for name in asked:
             if name is not None and name not in names:
                 raise SalusError("target_not_a_column", where=where, expected=", ".join(names)[:300], found=name)
