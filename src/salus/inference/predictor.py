@@ -73,7 +73,7 @@ class Predictor:
         """The answers (B,) of a compound task to whole columns of read values."""
         assert isinstance(self.task, CompoundTask), "a plain task has outputs of its graph"
         parts = [
-            self.task.settle(self._run_program(part, options), self._states)
+            self.task.answers(self._run_program(part, options), self._states, part)
             for part in chunks(values, self.schema, self.task.rows_at_once)
         ]
         return np.concatenate(parts)

@@ -21,6 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from salus.core.context import Context
 from salus.core.nouns import Schema
+from salus.data.kinds.base import Values
 from salus.tasks.base import Task
 
 Program = Literal["single", "encoder-step", "diffusion"]
@@ -49,13 +50,15 @@ class Part:
 
     feeds: graph inputs (see `Kind.join`), axis 0 rows, but `series` (W, C, T), whose windows `series_rows` (B, W) maps to rows.
     target: int64 codes (B,), or float64 (B, M), or what a compound task keeps: (B,) of objects, or dense. rows: their
-    indices in the data version. groups: None without groups.
+    indices in the data version. groups: None without groups. values: of the inputs, as their kinds read them; for compound tasks
+    alone, whose answers may be made of their inputs.
     """
 
     feeds: dict[str, np.ndarray]
     target: np.ndarray
     rows: np.ndarray
     groups: np.ndarray | None = None
+    values: Mapping[str, Values] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.target)

@@ -10,7 +10,8 @@ import numpy as np
 
 from salus.inference.engines.onnx import OnnxEngine
 from salus.inference.programs import program_named
-from salus.study.lesson import Lesson, take_feeds
+from salus.learners.base import Part
+from salus.study.lesson import Lesson, take_feeds, take_part
 from salus.tasks.compound import CompoundTask
 
 CHUNK_ROWS = 256
@@ -31,17 +32,17 @@ def run_graph(graph: bytes, feeds: Mapping[str, np.ndarray], output: str, thread
 
 
 def run_program(
-    program: str, graphs: Mapping[str, bytes], feeds: Mapping[str, np.ndarray], rows: int, lesson: Lesson
+    program: str, graphs: Mapping[str, bytes], part: Part, lesson: Lesson
 ) -> np.ndarray:
-    """The answers (B,) of a compound task to all rows."""
+    """The answers (B,) of a compound task to the rows of a part."""
     task, states = lesson.task, lesson.target_states
     assert isinstance(task, CompoundTask), "a plain task has one graph"
     with _loaded(graphs, lesson.threads) as engine:
         parts = []
-        for start in range(0, rows, task.rows_at_once):
-            places = np.arange(start, min(rows, start + task.rows_at_once))
-            raw = program_named(program).run(engine, take_feeds(feeds, places), task.output, states, {})
-            parts.append(task.settle(raw, states))
+        for start in range(0, len(part), task.rows_at_once):
+            some = take_part(part, np.arange(start, min(len(part), start + task.rows_at_once)))
+            raw = program_named(program).run(engine, some.feeds, task.output, states, {})
+            parts.append(task.answers(raw, states, some.values))
     return np.concatenate(parts) if parts else np.empty(0, dtype=object)
 
 

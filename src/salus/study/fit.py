@@ -139,8 +139,8 @@ def _said(program: str, graphs: Mapping[str, bytes], prepared: Prepared, lesson:
     feeds = prepared.validation.feeds
     if lesson.task.plain:
         output = "scores" if lesson.classification else "values"
-        return run_graph(graphs["main"], feeds, output, lesson.threads)
-    return run_program(program, graphs, feeds, len(prepared.validation), lesson)
+        return run_graph(graphs["main"], prepared.validation.feeds, output, lesson.threads)
+    return run_program(program, graphs, prepared.validation, lesson)
 
 
 def _judged(said: np.ndarray, lesson: Lesson) -> tuple[np.ndarray, np.ndarray, dict[str, Any] | None]:

@@ -151,6 +151,7 @@ class Encoder:
             target=self.material.target[positions],
             rows=self.material.rows[positions],
             groups=self.material.groups_of(positions),
+            values={} if self.material.task.plain else {n: _taken(of, places) for n, of in self.values.items()},
         )
 
 
@@ -191,6 +192,7 @@ def take_part(part: Part, places: np.ndarray) -> Part:
         target=part.target[places],
         rows=part.rows[places],
         groups=None if part.groups is None else part.groups[places],
+        values={name: _taken(of_all, places) for name, of_all in part.values.items()},
     )
 
 

@@ -58,7 +58,8 @@ class Kind(ABC):
 
         Axis 0 is rows. number: `numbers` float32 (B, N). category: `categories` int64 (B, M). time: `times` float32 (B, P), the parts of
         every column and their differences. text: `texts` int32 (B, columns, L), numbers of n-grams, 0 where there are no more, and where
-        the options ask for them `pieces` int32 (B, columns, P), pieces in their order, 0 behind the last one.
+        the options ask for them `pieces` int32 (B, columns, P), pieces in their order, 0 behind the last one, and `sentences` float32 (B, S, F)
+        with `sentence_grams` int32 (B, S, G), what shows of each sentence and its n-grams.
         image: `image_<i>` uint8 (B, H, W, C) for the i-th image column, `image_0` first. series: `series` float32 (W, C, T) windows and `series_rows`
         float32 (B, W), which averages windows into rows.
         """

@@ -19,6 +19,7 @@ import numpy as np
 
 from salus.core.errors import SalusError
 from salus.data.kinds.base import Arrays, Kind, State, Values
+from salus.data.sentences import encode_sentences, fit_sentences
 from salus.data.pieces import UNKNOWN, WITHOUT_SPACES, pieces_of, train_pieces
 
 BUCKETS = (
@@ -39,7 +40,8 @@ _SHIFT = np.uint64(29)
 
 class Text(Kind):
     """Options: `grams` false for no n-grams; `pieces`: how many pieces are learned, 0 for none, or the JSON of a
-    tokenizer that is used as it is; `fold` false for pieces that keep capital letters."""
+    tokenizer that is used as it is; `fold` false for pieces that keep capital letters; `sentences` true for what shows of each
+    sentence how much it says (see `salus.data.sentences`)."""
 
     name = "text"
 
@@ -64,7 +66,8 @@ class Text(Kind):
     def fit(self, values: Values, options: Mapping[str, Any]) -> State:
         present = [value for value in values if value is not None]
         sample = present[:: max(1, len(present) // LOOKED_AT)]
-        most = MOST_CELLS // max(1, len(values))
+        rows = max(1, len(values))
+        most = MOST_CELLS // rows
         state: State = {"spaces": sum(_CHARACTER.search(value) is None for value in sample) * 2 >= len(sample)}
         if options.get("grams", True):
             lengths = [len(gram_ids(value, BUCKETS, MAX_GRAMS)) for value in sample]
@@ -74,12 +77,15 @@ class Text(Kind):
             lengths = [len(pieces_of(learned).encode(value[:MAX_CHARACTERS])) for value in sample]
             longest = _long_enough(lengths, PIECES_SHARE, min(MAX_PIECES, most))
             state |= {"pieces": learned, "length": longest}
+        if options.get("sentences", False):
+            state["sentences"] = fit_sentences([value[:MAX_CHARACTERS] for value in present], gram_ids, most * rows)
         return state
 
     def needed(self, state: State, feeds: frozenset[str]) -> State:
         names = {"spaces"}
         names |= {"buckets", "grams"} if "texts" in feeds else set()
         names |= {"pieces", "length"} if "pieces" in feeds else set()
+        names |= {"sentences"} if feeds & {"sentences", "sentence_grams"} else set()
         return {name: value for name, value in state.items() if name in names}
 
     def encode(self, values: Values, state: State) -> Arrays:
@@ -96,12 +102,17 @@ class Text(Kind):
             for row, value in enumerate(values):
                 found = pieces.encode(value[:MAX_CHARACTERS])[: state["length"]] if value is not None else []
                 arrays["pieces"][row, : len(found) or 1] = found or UNKNOWN  # a network reads at least one piece
+        if "sentences" in state:
+            texts = [(value or "")[:MAX_CHARACTERS] for value in values]
+            arrays |= encode_sentences(texts, state["sentences"], gram_ids)
         return arrays
 
     def join(self, encoded: Mapping[str, Arrays], states: Mapping[str, State]) -> Arrays:
         feeds = {"ids": "texts", "pieces": "pieces"}
         columns = list(encoded.values())
-        return {feed: _side_by_side([c[name] for c in columns]) for name, feed in feeds.items() if name in columns[0]}
+        found = {feed: _side_by_side([c[name] for c in columns]) for name, feed in feeds.items() if name in columns[0]}
+        # Sentences are picked from one text: the first column's.
+        return found | {name: columns[0][name] for name in ("sentences", "sentence_grams") if name in columns[0]}
 
     def json_schema(self, state: State) -> dict[str, Any]:
         return {"type": ["string", "null"], "description": f"a text; {MAX_CHARACTERS} characters of it are read"}

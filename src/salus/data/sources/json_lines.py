@@ -1,4 +1,5 @@
-"""JSON lines: one object a line, also in gzip. Lists of numbers are recordings; lists of texts become one text of lines."""
+"""JSON lines: one object a line, also in gzip. Lists of numbers are recordings; lists of texts become one text each,
+with Unicode's paragraph separator between."""
 
 from __future__ import annotations
 
@@ -39,7 +40,7 @@ class JsonLines(Source):
         assert file is not None
         parts, lists = record_parts(lambda: _records(file, spec.encoding), file.name, spec.missing)
         facts: dict[str, Any] = {"format": "json-lines", "files": [file.name]}
-        return Read(parts, {**facts, "lists_as_lines": lists} if lists else facts)
+        return Read(parts, {**facts, "lists_as_paragraphs": lists} if lists else facts)
 
 
 def _records(file: Path, encoding: str | None) -> Iterator[Record]:

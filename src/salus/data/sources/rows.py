@@ -9,6 +9,7 @@ from typing import Any
 import pyarrow as pa
 
 from salus.core.errors import SalusError
+from salus.data.sentences import ITEM
 from salus.data.sources.csv_head import MAX_COLUMNS
 
 PART_BYTES = 2**24
@@ -40,7 +41,7 @@ def _table(rows: list[Sequence[Any]], schema: pa.Schema) -> pa.Table:
 def record_parts(
     records: Callable[[], Iterator[Record]], where: str, missing: tuple[str, ...]
 ) -> tuple[Callable[[], Iterator[pa.Table]], list[str]]:
-    """(the parts, the columns whose lists of texts became one text of lines) of records whose fields may come and go.
+    """(the parts, the columns whose lists of texts became one text each, with ITEM between) of records whose fields may come and go.
 
     A first pass decides one type a column. Raises `format_malformed` for objects in objects, `no_rows`, `too_many_columns`.
     """
@@ -116,7 +117,7 @@ def _maker(kind: pa.DataType, missing: tuple[str, ...]) -> Callable[[Any], Any]:
             return None
         if isinstance(value, list):
             if pa.types.is_large_string(kind):
-                return "\n".join(value)
+                return ITEM.join(value)
             return [math.nan if one is None else _number(one) for one in value]
         if pa.types.is_floating(kind):
             return _number(value)

@@ -1,0 +1,278 @@
+"""Texts cut into sentences, and what shows of each sentence how much it says of its text.
+
+Position, length, what it has in common with the rest (Luhn 1958; Edmundson 1969), and how central it is in the graph of sentences that
+are alike (TextRank, Mihalcea and Tarau 2004; LexRank, Erkan and Radev 2004). How rare words are is learned from train
+texts and kept by the hash of a word. Knows no learner and no language: latin, and scripts without spaces.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+import zlib
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from salus.data.pieces import WITHOUT_SPACES
+
+ITEM = "\u2029"  # Unicode's paragraph separator: what sources put between the texts of a list
+MOST_SENTENCES = 160  # of one text that are looked at
+MOST_GRAMS = 160  # different n-grams of one sentence
+GRAM_BUCKETS = 2**16
+RARITY_BUCKETS = 2**14
+SENTENCES_SHARE = 0.995  # so many of the train texts keep all their sentences
+GRAMS_SHARE = 0.98  # so many of their sentences all their n-grams
+DAMPING, PASSES = 0.85, 20  # of the walk from sentence to sentence that are alike
+FREQUENT = 10  # words of a text that it is about
+COMMON = 1.6  # a word whose rarity is less, which one text in five has, says nothing of what a text is about
+_WORD = re.compile(f"[{WITHOUT_SPACES}]|[^\\W_{WITHOUT_SPACES}]+")
+Grams = Callable[[str, int, int], np.ndarray]  # text, buckets, most -> the numbers of its n-grams, 1 to buckets
+_CLOSING = "\"'”’」』）)\\]»"
+_BREAK = re.compile(
+    f"(?P<item>\\s*{ITEM}\\s*)"
+    f"|(?P<blank>[^\\S\\n]*\\n\\s*\\n\\s*)"
+    f"|(?P<wide>(?:[。！？；]|……)+[{_CLOSING}]*\\s*|(?<=[{WITHOUT_SPACES}%）)])[.;!?](?=\\s*(?:[{WITHOUT_SPACES}\\n]|$)))"
+    f"|(?P<stop>[.!?…]+[{_CLOSING}]*)(?P<space>[^\\S\\n]*\\n\\s*|\\s+(?=[^\\Wa-z_]|[\"'“‘(\\[$£€«]))"
+    f"|(?P<tight>(?<=[a-z0-9]{{2}})[.!?][{_CLOSING}]*)(?=[A-Z][a-z])"
+)
+_SHORT = frozenset(
+    "mr mrs ms dr prof st no vs etc eg ie al fig eq sec inc ltd co corp jr sr gen sen rep gov dept approx bzw ca z usw nr str".split()
+)
+_LAST_WORD = re.compile(r"(?<!\d)([^\W\d_]+)$")
+
+FEATURES = (
+    "present",
+    "place",
+    "first",
+    "last",
+    "from_start",
+    "from_end",
+    "sentences",
+    "words",
+    "share_of_words",
+    "walk",
+    "degree",
+    "centroid",
+    "like_first",
+    "like_before",
+    "like_next",
+    "rarity",
+    "weight",
+    "numbers",
+    "capitals",
+    "quoted",
+    "asks",
+    "begins_part",
+    "part",
+    "in_heading",
+    "frequent",
+    "usual",
+    "walk_words",
+    "shared",
+    "centroid_words",
+    "rank_walk",
+    "rank_shared",
+    "rank_centroid",
+    "rank_words",
+    "before_it",
+)
+
+
+def sentences_of(text: str, most: int = MOST_SENTENCES) -> list[str]:
+    """The sentences of a text in their order, at most so many, without the space around them; none of an empty text."""
+    return [sentence for sentence, _ in _cut(text, most)]
+
+
+def fit_sentences(texts: Sequence[str], grams: Grams, most_cells: int) -> dict[str, Any]:
+    """What must be remembered of train texts: how many sentences and n-grams to look at, how rare words are.
+
+    most_cells: n-grams of all texts together.
+    """
+    lengths, counts = list[int](), list[int]()
+    seen, rows = np.zeros(RARITY_BUCKETS, dtype=np.int64), max(1, len(texts))
+    for text in texts:
+        found = sentences_of(text)
+        lengths.append(len(found))
+        counts += [len(grams(sentence, GRAM_BUCKETS, MOST_GRAMS)) for sentence in found[:: max(1, len(found) // 4)]]
+        seen[np.unique(word_buckets(text))] += 1
+    sentences = _long_enough(lengths, SENTENCES_SHARE, MOST_SENTENCES)
+    width = min(_long_enough(counts, GRAMS_SHARE, MOST_GRAMS), max(1, most_cells // (rows * sentences)))
+    rarity = np.log((1 + rows) / (1 + seen))
+    # Steps of an eighth in one letter each: a word's rarity need not be finer.
+    letters = np.minimum(np.round(rarity * 8), 90).astype(np.uint8) + 33
+    return {"most": sentences, "grams": width, "rarity": letters.tobytes().decode("ascii")}
+
+
+def encode_sentences(texts: Sequence[str], state: Mapping[str, Any], grams: Grams) -> dict[str, np.ndarray]:
+    """`sentences` float32 (B, S, F) and `sentence_grams` int32 (B, S, G) of texts; zeros where there is no sentence."""
+    most, width, rarity = int(state["most"]), int(state["grams"]), rarity_of(state)
+    features = np.zeros((len(texts), most, len(FEATURES)), np.float32)
+    ids = np.zeros((len(texts), most, width), np.int32)
+    for row, text in enumerate(texts):
+        found = _cut(text, most)
+        if not found:
+            continue
+        features[row, : len(found)] = features_of(found, rarity)
+        for place, (sentence, _) in enumerate(found):
+            numbers = grams(sentence, GRAM_BUCKETS, width)
+            ids[row, place, : len(numbers)] = numbers
+    return {"sentences": features, "sentence_grams": ids}
+
+
+def rarity_of(state: Mapping[str, Any]) -> np.ndarray:
+    """The rarity (buckets,) of words, float32."""
+    return (np.frombuffer(state["rarity"].encode("ascii"), dtype=np.uint8).astype(np.float32) - 33) / 8
+
+
+def word_buckets(text: str) -> np.ndarray:
+    """The bucket of every word of a text in its order, int64."""
+    words = _WORD.findall(unicodedata.normalize("NFKC", text).lower())
+    return np.array([zlib.crc32(w.encode("utf-8", "surrogatepass")) % RARITY_BUCKETS for w in words], dtype=np.int64)
+
+
+def vectors_of(sentences: Sequence[str], rarity: np.ndarray) -> np.ndarray:
+    """TF-IDF vectors of length one over the words that the sentences have, float32 (n, words); zeros where there are none."""
+    buckets = [word_buckets(sentence) for sentence in sentences]
+    every = np.unique(np.concatenate(buckets)) if buckets else np.zeros(0, np.int64)
+    table = np.zeros((len(sentences), max(1, len(every))), np.float32)
+    for row, of_row in enumerate(buckets):
+        np.add.at(table[row], np.searchsorted(every, of_row), 1.0)
+    if len(every):
+        table = np.log1p(table) * np.maximum(rarity[every], 1e-3)
+    return np.asarray(table / np.maximum(np.linalg.norm(table, axis=1, keepdims=True), 1e-9))
+
+
+def features_of(found: Sequence[tuple[str, int]], rarity: np.ndarray) -> np.ndarray:
+    """(n, F) of sentences with the parts (paragraphs) that they stand in, as `FEATURES` names them."""
+    sentences, parts = [sentence for sentence, _ in found], np.array([part for _, part in found])
+    count, place = len(found), np.arange(len(found))
+    buckets = [word_buckets(sentence) for sentence in sentences]
+    words = np.array([len(of_one) for of_one in buckets], dtype=np.float64)
+    vectors = vectors_of(sentences, rarity)
+    alike = vectors @ vectors.T
+    np.fill_diagonal(alike, 0.0)
+    centroid = vectors.mean(axis=0)
+    heading = buckets[0] if count > 1 and sentences[0][-1:] not in ".!?。！？" else np.zeros(0, np.int64)
+    frequent, usual = _frequent(buckets, rarity)
+    walked, shared, near = _in_words(buckets, rarity)
+    columns = {
+        "present": np.ones(count),
+        "place": place / max(1, count - 1),
+        "first": place == 0,
+        "last": place == count - 1,
+        "from_start": 1 / (1 + place),
+        "from_end": 1 / (count - place),
+        "sentences": np.full(count, np.log(count)),
+        "words": np.log1p(words),
+        "share_of_words": words / max(1.0, words.mean()) / 4,
+        "walk": walk(alike) * count / 4,
+        "degree": alike.sum(axis=1) / max(1, count - 1),
+        "centroid": vectors @ centroid / max(1e-9, float(np.linalg.norm(centroid))),
+        "like_first": np.where(place == 0, 0.0, alike[0]),
+        "like_before": np.append(0.0, np.diagonal(alike, 1)),
+        "like_next": np.append(np.diagonal(alike, 1), 0.0),
+        "rarity": np.array([rarity[b].mean() if len(b) else 0.0 for b in buckets]) / 4,
+        "weight": np.array([rarity[b].sum() for b in buckets]) / max(1.0, float(rarity[np.concatenate(buckets)].sum())),
+        "numbers": [_share(sentence, str.isdigit) for sentence in sentences],
+        "capitals": [_share(sentence, str.isupper) for sentence in sentences],
+        "quoted": ["\"" in s or "“" in s or "「" in s for s in sentences],
+        "asks": ["?" in s or "？" in s for s in sentences],
+        "begins_part": np.append(True, np.diff(parts) > 0),
+        "part": np.minimum(parts, 10) / 10,
+        "in_heading": [float(np.isin(b, heading).mean()) if len(b) and len(heading) else 0.0 for b in buckets],
+        "frequent": [float(np.isin(b, frequent).mean()) if len(b) else 0.0 for b in buckets],
+        "usual": usual,
+        "walk_words": walked * count / 4,
+        "shared": shared / max(1e-9, float(shared.max())),
+        "centroid_words": near,
+        "rank_walk": _rank(walked),
+        "rank_shared": _rank(shared),
+        "rank_centroid": _rank(near),
+        "rank_words": _rank(words),
+        "before_it": (np.cumsum(words) - words) / max(1.0, words.sum()),
+    }
+    return np.stack([np.asarray(columns[name], dtype=np.float32) for name in FEATURES], axis=1)
+
+
+def walk(alike: np.ndarray) -> np.ndarray:
+    """How often each sentence (n,) is met by one who goes from sentence to sentence, to like ones rather; adds up to 1."""
+    count = len(alike)
+    out = alike.sum(axis=1, keepdims=True)
+    steps = np.where(out > 1e-9, alike / np.maximum(out, 1e-9), 1.0 / count)
+    met = np.full(count, 1.0 / count)
+    for _ in range(PASSES):
+        met = (1 - DAMPING) / count + DAMPING * (met @ steps)
+    return np.asarray(met)
+
+
+def _cut(text: str, most: int) -> list[tuple[str, int]]:
+    """(sentence, the number of its paragraph)."""
+    found: list[tuple[str, int]] = []
+    start, part = 0, 0
+    for match in _BREAK.finditer(text):
+        if match["stop"] == "." and "\n" not in match["space"] and _shortened(text, match.start()):
+            continue
+        sentence = text[start : match.end()].strip()
+        if sentence:
+            found.append((" ".join(sentence.split()), part))
+            if len(found) == most:
+                return found
+        start = match.end()
+        part += match["blank"] is not None
+    if text[start:].strip():
+        found.append((" ".join(text[start:].split()), part))
+    return found
+
+
+def _shortened(text: str, stop: int) -> bool:
+    """Whether the full stop belongs to an abbreviation or an initial."""
+    word = _LAST_WORD.search(text, max(0, stop - 12), stop)
+    return word is not None and (len(word[1]) == 1 or word[1].lower() in _SHORT)
+
+
+def _frequent(buckets: Sequence[np.ndarray], rarity: np.ndarray) -> tuple[np.ndarray, list[float]]:
+    """(the words that a text is about, by frequency and rarity; how usual the words of each sentence are in the text)."""
+    every, counts = np.unique(np.concatenate(buckets), return_counts=True)
+    shares = dict(zip(every.tolist(), (counts / max(1, counts.sum())).tolist(), strict=True))
+    about = every[np.argsort(-counts * rarity[every], kind="stable")[:FREQUENT]]
+    return about, [float(np.mean([shares[w] for w in b.tolist()])) * 20 if len(b) else 0.0 for b in buckets]
+
+
+def _in_words(buckets: Sequence[np.ndarray], rarity: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """By words that not every text has: (the walk over sentences that share some, as TextRank weighs it; how many each shares with the
+    others; how near it is to all of them together), each (n,)."""
+    every = np.unique(np.concatenate(buckets))
+    every = every[rarity[every] >= COMMON]
+    table = np.zeros((len(buckets), len(every) + 1), np.float32)
+    for row, of_row in enumerate(buckets):
+        np.add.at(table[row], np.searchsorted(every, of_row[rarity[of_row] >= COMMON]), 1.0)
+    has = np.minimum(table, 1.0)
+    common = has @ has.T
+    np.fill_diagonal(common, 0.0)
+    size = np.log1p(table.sum(axis=1))
+    directions = np.log1p(table)
+    directions /= np.maximum(np.linalg.norm(directions, axis=1, keepdims=True), 1e-9)
+    centre = directions.sum(axis=0)
+    near = directions @ centre / max(1e-9, float(np.linalg.norm(centre)))
+    return walk(common / np.maximum(size[:, None] + size[None], 0.1)), common.sum(axis=1), near
+
+
+def _rank(values: np.ndarray) -> np.ndarray:
+    """The place of each among all (n,), 0 the least and 1 the most; equal ones share theirs."""
+    if len(values) < 2:
+        return np.ones(len(values))
+    ordered = np.sort(values)
+    low, high = np.searchsorted(ordered, values, side="left"), np.searchsorted(ordered, values, side="right")
+    return np.asarray((low + high - 1) / 2 / (len(values) - 1))
+
+
+def _share(sentence: str, test: Any) -> float:
+    """The share of words that begin with such a letter, the first word left out."""
+    words = sentence.split()[1:]
+    return sum(test(word[0]) for word in words) / len(words) if words else 0.0
+
+
+def _long_enough(lengths: Sequence[int], share: float, most: int) -> int:
+    return max(1, min(int(np.quantile(lengths, share, method="higher")) if len(lengths) else 1, most))
