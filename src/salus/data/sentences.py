@@ -38,7 +38,41 @@ _BREAK = re.compile(
     f"|(?P<tight>(?<=[a-z0-9]{{2}})[.!?][{_CLOSING}]*)(?=[A-Z][a-z])"
 )
 _SHORT = frozenset(
-    "mr mrs ms dr prof st no vs etc eg ie al fig eq sec inc ltd co corp jr sr gen sen rep gov dept approx bzw ca z usw nr str".split()
+    [
+        "mr",
+        "mrs",
+        "ms",
+        "dr",
+        "prof",
+        "st",
+        "no",
+        "vs",
+        "etc",
+        "eg",
+        "ie",
+        "al",
+        "fig",
+        "eq",
+        "sec",
+        "inc",
+        "ltd",
+        "co",
+        "corp",
+        "jr",
+        "sr",
+        "gen",
+        "sen",
+        "rep",
+        "gov",
+        "dept",
+        "approx",
+        "bzw",
+        "ca",
+        "z",
+        "usw",
+        "nr",
+        "str",
+    ]
 )
 _LAST_WORD = re.compile(r"(?<!\d)([^\W\d_]+)$")
 
@@ -177,7 +211,7 @@ def features_of(found: Sequence[tuple[str, int]], rarity: np.ndarray) -> np.ndar
         "weight": np.array([rarity[b].sum() for b in buckets]) / max(1.0, float(rarity[np.concatenate(buckets)].sum())),
         "numbers": [_share(sentence, str.isdigit) for sentence in sentences],
         "capitals": [_share(sentence, str.isupper) for sentence in sentences],
-        "quoted": ["\"" in s or "“" in s or "「" in s for s in sentences],
+        "quoted": ['"' in s or "“" in s or "「" in s for s in sentences],
         "asks": ["?" in s or "？" in s for s in sentences],
         "begins_part": np.append(True, np.diff(parts) > 0),
         "part": np.minimum(parts, 10) / 10,

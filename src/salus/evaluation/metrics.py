@@ -219,6 +219,9 @@ METRICS: dict[str, Metric] = {
 HIGHER_IS_BETTER = {name: metric.higher_is_better for name, metric in METRICS.items()}
 HIGHER_IS_BETTER |= {
     "bleu": True,
+    "rouge_1": True,
+    "rouge_2": True,
+    "rouge_l": True,
     "chrf": True,
     "frechet": False,
     "class_accuracy": True,

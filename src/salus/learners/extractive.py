@@ -8,6 +8,7 @@ worth of sentences stands in `picking`.
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Literal
@@ -178,7 +179,9 @@ def _greedy(sentences: Sequence[Sequence[str]], reference: Sequence[str]) -> tup
     for order in range(2):
         items = list(wanted[order])
         table = np.array([[of_one[order].get(item, 0) for item in items] for of_one in counted], dtype=np.int64)
-        tables.append((table.reshape(len(sentences), len(items)), np.array([wanted[order][i] for i in items], np.int64)))
+        tables.append(
+            (table.reshape(len(sentences), len(items)), np.array([wanted[order][i] for i in items], np.int64))
+        )
     held, total, best, taken = [np.zeros(len(w), np.int64) for _, w in tables], 0, 0.0, list[int]()
     while len(taken) < min(SEVERAL, len(sentences)):
         common = [np.minimum(table + had, most).sum(axis=1) for (table, most), had in zip(tables, held, strict=True)]
@@ -201,7 +204,7 @@ def _greedy(sentences: Sequence[Sequence[str]], reference: Sequence[str]) -> tup
 
 
 def _counted(words: Sequence[str]) -> tuple[Counter[Any], Counter[Any]]:
-    return Counter(words), Counter(zip(words, words[1:], strict=False))
+    return Counter(words), Counter(itertools.pairwise(words))
 
 
 def _course(
@@ -227,7 +230,9 @@ def _course(
 
     def batch(step: int) -> tuple[torch.Tensor, torch.Tensor]:
         rows = batches.rows_of(step)
-        torch.manual_seed(int(step_generator(prepared.seed, step).integers(2**62)))  # what the network itself leaves out
+        torch.manual_seed(
+            int(step_generator(prepared.seed, step).integers(2**62))
+        )  # what the network itself leaves out
         return packed({name: feeds[name][rows] for name in ("sentences", "sentence_grams")}, lookup), wanted[rows]
 
     loss = LOSSES[way]

@@ -39,7 +39,9 @@ class PickingConfig(LearnerConfig):
     """What is none is tried out on rows held out."""
 
     length: float | None = Field(None, gt=0, le=10, description="times the words that train answers to such texts have")
-    by_score: bool | None = Field(None, description="whether the best sentence comes first, or all stand as in the text")
+    by_score: bool | None = Field(
+        None, description="whether the best sentence comes first, or all stand as in the text"
+    )
     repeating: float | None = Field(
         None, ge=0, le=100, description="what a sentence loses whose words were all said before, in units of the scores"
     )
@@ -111,7 +113,11 @@ class PickingFitted(Fitted):
         logs = builder.node("Gather", sentences, builder.constant(WORDS, np.int64), axis=2)
         each = builder.node("Mul", builder.node("Sub", builder.node("Exp", logs), builder.constant(1.0)), present)
         words = builder.node("ReduceSum", each, builder.constant([1], np.int64), keepdims=1)
-        line = builder.node("Mul", builder.node("Log", builder.node("Add", words, builder.constant(1.0))), builder.constant(policy.slope))
+        line = builder.node(
+            "Mul",
+            builder.node("Log", builder.node("Add", words, builder.constant(1.0))),
+            builder.constant(policy.slope),
+        )
         line = builder.node("Add", line, builder.constant(policy.intercept + float(np.log(policy.factor))))
         wanted = builder.node("Exp", line)
         nothing = builder.node("Mul", words, builder.constant(0.0))
@@ -177,7 +183,9 @@ def tried_out(scorer: Scorer, policy: Policy, config: PickingConfig, prepared: P
     features = part.feeds["sentences"][rows]
     texts = Texts.of(part, features.shape[1]).taken(rows.tolist())
     scores = asked(scorer, {name: feed[rows] for name, feed in part.feeds.items()})
-    deviation = float(np.mean([scores[row, : len(words)].std() for row, words in enumerate(texts.sentences) if words] or [0]))
+    deviation = float(
+        np.mean([scores[row, : len(words)].std() for row, words in enumerate(texts.sentences) if words] or [0])
+    )
     costs = [round(cost * deviation, 6) for cost in COSTS]
     open_ = {
         "factor": FACTORS if config.length is None else (),

@@ -31,9 +31,7 @@ def run_graph(graph: bytes, feeds: Mapping[str, np.ndarray], output: str, thread
         return np.concatenate(chunks)
 
 
-def run_program(
-    program: str, graphs: Mapping[str, bytes], part: Part, lesson: Lesson
-) -> np.ndarray:
+def run_program(program: str, graphs: Mapping[str, bytes], part: Part, lesson: Lesson) -> np.ndarray:
     """The answers (B,) of a compound task to the rows of a part."""
     task, states = lesson.task, lesson.target_states
     assert isinstance(task, CompoundTask), "a plain task has one graph"

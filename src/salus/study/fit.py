@@ -136,7 +136,6 @@ def member(
 
 def _said(program: str, graphs: Mapping[str, bytes], prepared: Prepared, lesson: Lesson) -> np.ndarray:
     """What the graphs say about the rows held out: scores or values, or answers."""
-    feeds = prepared.validation.feeds
     if lesson.task.plain:
         output = "scores" if lesson.classification else "values"
         return run_graph(graphs["main"], prepared.validation.feeds, output, lesson.threads)

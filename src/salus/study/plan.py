@@ -57,6 +57,7 @@ PORTFOLIO: dict[str, tuple[Chance, ...]] = {
     "image": (Chance("cnn", 0.85), Chance("svm", 0.15, 45.0, MANY_ROWS)),
     "image-generation": (Chance("flow", 1.0),),
     "translation": (Chance("seq2seq_transformer", 1.0),),
+    "summarization": (Chance("lead", 0.05), Chance("textrank", 0.05), Chance("extractive", 0.9)),
     "forecasting": (
         Chance("seasonal_naive", 0.02),
         Chance("linear_forecast", 0.08),

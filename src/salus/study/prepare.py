@@ -31,6 +31,7 @@ from salus.tasks.infer import infer_task
 FOLDED_PICTURES_S = 60.0  # a shorter budget does not teach several networks
 SURE_GROUP = 0.8  # how sure a found group must be to be used
 FEWEST_GROUPS = 3
+MEASURED_TEXTS = 500  # pairs of texts, whose lengths tell a summary from a translation
 MAX_NUMBER_CLASSES = 100  # a target of whole numbers beside pictures or recordings is a class up to this many
 
 
@@ -94,7 +95,7 @@ def prepare(version: DataVersion, spec: TrainSpec) -> Material:
         _fit_target(column, values) for (column, _), values in zip(targets, target_values, strict=True)
     )
     schema = Schema(columns=(*(c for c in columns if c.role is not Role.TARGET), *target_columns))
-    task = infer_task(schema, spec.task)
+    task = infer_task(schema, spec.task, _of_source(version, schema, labelled, target_values))
     if isinstance(task, CompoundTask):
         schema = schema.model_copy(update={"columns": (*schema.columns, *task.asked)})
     if not schema.inputs:
@@ -126,6 +127,16 @@ def _reads(task: Task, spec: TrainSpec) -> Mapping[str, Mapping[str, Any]]:
     """How inputs are read for the task, or for the learner that was named."""
     named = {} if spec.learner == "auto" else learner_named(spec.learner).reads(spec.options)
     return {**task.reads, **named}
+
+
+def _of_source(version: DataVersion, schema: Schema, rows: np.ndarray, targets: list[Any]) -> float:
+    """The median share of a source's letters that its target has, of some rows; 1 where they are not texts."""
+    kinds = [column.kind for column in (*schema.inputs, *schema.targets)]
+    if kinds != ["text", "text"]:
+        return 1.0
+    some = np.unique(np.linspace(0, len(rows) - 1, MEASURED_TEXTS).astype(np.int64))
+    sources = version.take([schema.inputs[0].name], rows[some])[schema.inputs[0].name]
+    return float(np.median([len(targets[0][at]) / max(1, len(of or "")) for at, of in zip(some, sources, strict=True)]))
 
 
 def _with_found_group(version: DataVersion, spec: TrainSpec) -> tuple[TrainSpec, tuple[Finding, ...]]:

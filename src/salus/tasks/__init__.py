@@ -17,6 +17,7 @@ TASKS: dict[str, str] = {
     "image-classification": "salus.tasks.classification:ImageClassification",
     "series-classification": "salus.tasks.classification:SeriesClassification",
     "image-generation": "salus.tasks.image_generation:ImageGeneration",
+    "summarization": "salus.tasks.summarization:Summarization",
     "translation": "salus.tasks.translation:Translation",
     "object-detection": "salus.tasks.detection:ObjectDetection",
 }

@@ -21,6 +21,7 @@ class Task(ABC):
     goal: ClassVar[str]  # what an answer is: "label", "number", or "answer" for a compound task
     rows_at_once: ClassVar[int] = 256  # how many rows go through the graph together when there are many
     reads: ClassVar[Mapping[str, Mapping[str, Any]]] = {}  # kind of an input -> options that it is fitted with
+    most_of_source: ClassVar[float | None] = None  # of a text's letters that an answer has, where the task is not named
     metrics: ClassVar[tuple[str, ...]]  # names in salus.evaluation.metrics; the first is the main one
 
     @property

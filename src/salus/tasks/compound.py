@@ -59,9 +59,7 @@ class CompoundTask(Task):
     def settle(self, raw: np.ndarray, states: Sequence[Mapping[str, Any]]) -> np.ndarray:
         """What a graph program gave for some rows -> their answers (B,)."""
 
-    def answers(
-        self, raw: np.ndarray, states: Sequence[Mapping[str, Any]], values: Mapping[str, Values]
-    ) -> np.ndarray:
+    def answers(self, raw: np.ndarray, states: Sequence[Mapping[str, Any]], values: Mapping[str, Values]) -> np.ndarray:
         """As `settle`, for rows whose inputs have these values: what a task overrides whose answers are made of their inputs, such as
         sentences of a text."""
         return self.settle(raw, states)

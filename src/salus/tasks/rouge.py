@@ -8,6 +8,7 @@ best one counts, for each measure by itself.
 
 from __future__ import annotations
 
+import itertools
 import re
 import unicodedata
 from collections import Counter
@@ -31,7 +32,7 @@ def rouge(answer: Sequence[str], reference: Sequence[str]) -> tuple[float, float
     """F-measures of ROUGE-1, -2 and -L of words, each 0 to 1; 0 where either side has nothing to count."""
     return (
         _of_counts(Counter(answer), Counter(reference)),
-        _of_counts(Counter(zip(answer, answer[1:], strict=False)), Counter(zip(reference, reference[1:], strict=False))),
+        _of_counts(Counter(itertools.pairwise(answer)), Counter(itertools.pairwise(reference))),
         f_measure(common_run(answer, reference), len(answer), len(reference)),
     )
 
@@ -61,6 +62,8 @@ def common_run(first: Sequence[str], second: Sequence[str]) -> int:
     return len(first) - open_places.bit_count()
 
 
-def _of_counts(first: Counter[str] | Counter[tuple[str, str]], second: Counter[str] | Counter[tuple[str, str]]) -> float:
+def _of_counts(
+    first: Counter[str] | Counter[tuple[str, str]], second: Counter[str] | Counter[tuple[str, str]]
+) -> float:
     common = sum(min(count, second[item]) for item, count in first.items() if item in second)  # type: ignore[index]
     return f_measure(common, sum(first.values()), sum(second.values()))

@@ -24,8 +24,9 @@ from salus.tasks.rouge import NAMES, best_rouge, words_of
 
 WANTED, REPEATING, BY_SCORE, SCORES = range(4)  # places in a row of the raw output; scores from the last one on
 ABSENT = -100.0
-_CLOSE = re.compile(f"[{WITHOUT_SPACES}。，、；：！？”’」』）《》]")  # nothing stands between such a character and the next
-SHORTER = 0.5  # a target of less than this share of its source's letters is a summary of it, and no translation
+_CLOSE = re.compile(
+    f"[{WITHOUT_SPACES}。，、；：！？”’」』）《》]"
+)  # nothing stands between such a character and the next
 
 
 class Summarization(CompoundTask):
@@ -34,6 +35,7 @@ class Summarization(CompoundTask):
     target_kind = "text"
     metrics = NAMES
     rows_at_once = 32
+    most_of_source: ClassVar[float | None] = 0.5
     reads: ClassVar[Mapping[str, Mapping[str, Any]]] = {"text": {"grams": False, "sentences": True}}
 
     def accepts(self, input_kinds: frozenset[str], target_kinds: tuple[str, ...], levels: int) -> bool:
@@ -47,9 +49,7 @@ class Summarization(CompoundTask):
     def settle(self, raw: np.ndarray, states: Sequence[Mapping[str, Any]]) -> np.ndarray:
         raise AssertionError("a summary is made of its source: see `answers`")
 
-    def answers(
-        self, raw: np.ndarray, states: Sequence[Mapping[str, Any]], values: Mapping[str, Values]
-    ) -> np.ndarray:
+    def answers(self, raw: np.ndarray, states: Sequence[Mapping[str, Any]], values: Mapping[str, Values]) -> np.ndarray:
         return as_objects([summary_of(row, text) for row, text in zip(raw, source_of(values), strict=True)])
 
     def losses(self, answers: np.ndarray, target: np.ndarray) -> np.ndarray:

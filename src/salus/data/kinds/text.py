@@ -19,8 +19,8 @@ import numpy as np
 
 from salus.core.errors import SalusError
 from salus.data.kinds.base import Arrays, Kind, State, Values
-from salus.data.sentences import encode_sentences, fit_sentences
 from salus.data.pieces import UNKNOWN, WITHOUT_SPACES, pieces_of, train_pieces
+from salus.data.sentences import encode_sentences, fit_sentences
 
 BUCKETS = (
     2**20

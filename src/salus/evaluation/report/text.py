@@ -327,6 +327,9 @@ WORDS: dict[str, dict[str, str]] = {
 METRIC_WORDS: dict[str, dict[str, tuple[str, str]]] = {
     "en": {
         "bleu": ("BLEU", "shared runs of up to four words; 0 to 100"),
+        "rouge_1": ("ROUGE-1", "words shared with a reference; 0 to 1"),
+        "rouge_2": ("ROUGE-2", "pairs of words shared with a reference; 0 to 1"),
+        "rouge_l": ("ROUGE-L", "the longest run of words in the same order as a reference; 0 to 1"),
         "chrf": ("chrF", "shared runs of up to six letters; 0 to 100"),
         "accuracy": ("Accuracy", "share of rows that are right"),
         "balanced_accuracy": ("Balanced accuracy", "the same, every class weighing alike"),
@@ -359,6 +362,9 @@ METRIC_WORDS: dict[str, dict[str, tuple[str, str]]] = {
     },
     "zh": {
         "bleu": ("BLEU", "与参考译文共有的一至四词片段；0 至 100"),
+        "rouge_1": ("ROUGE-1", "与参考摘要共有的词；0 至 1"),
+        "rouge_2": ("ROUGE-2", "与参考摘要共有的相邻词对；0 至 1"),
+        "rouge_l": ("ROUGE-L", "与参考摘要顺序一致的最长词列；0 至 1"),
         "chrf": ("chrF", "与参考译文共有的一至六字母片段；0 至 100"),
         "accuracy": ("准确率", "正确行的比例"),
         "balanced_accuracy": ("平衡准确率", "同上，各类别权重相同"),
@@ -384,6 +390,7 @@ METRIC_WORDS: dict[str, dict[str, tuple[str, str]]] = {
 TASK_WORDS: dict[str, dict[str, str]] = {
     "en": {
         "translation": "translation",
+        "summarization": "a summary of a text",
         "binary-classification": "one of two answers",
         "multiclass-classification": "one of several answers",
         "image-classification": "what a picture shows",
@@ -396,6 +403,7 @@ TASK_WORDS: dict[str, dict[str, str]] = {
     },
     "zh": {
         "translation": "翻译",
+        "summarization": "文本摘要",
         "binary-classification": "二分类",
         "multiclass-classification": "多分类",
         "image-classification": "图像分类",

@@ -20,7 +20,9 @@ class SentenceNetwork(nn.Module):
     """Takes (B, S, F + G) float32: features, the first of which is 1 where there is a sentence, then rows of the table of n-grams,
     0 for none. Gives (B, S)."""
 
-    def __init__(self, mean: np.ndarray, deviation: np.ndarray, grams: int, dimensions: int, width: int, dropout: float):
+    def __init__(
+        self, mean: np.ndarray, deviation: np.ndarray, grams: int, dimensions: int, width: int, dropout: float
+    ):
         super().__init__()
         self.features, self.dropout = len(mean), dropout
         self.register_buffer("mean", torch.from_numpy(mean.astype(np.float32)))
