@@ -11,6 +11,8 @@ import re
 import unicodedata
 import zlib
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -25,7 +27,7 @@ RARITY_BUCKETS = 2**14
 SENTENCES_SHARE = 0.995  # so many of the train texts keep all their sentences
 GRAMS_SHARE = 0.98  # so many of their sentences all their n-grams
 DAMPING, PASSES = 0.85, 20  # of the walk from sentence to sentence that are alike
-FREQUENT = 10  # words of a text that it is about
+FREQUENT = 10  # words of a text that it is about, by frequency and rarity
 COMMON = 1.6  # a word whose rarity is less, which one text in five has, says nothing of what a text is about
 _WORD = re.compile(f"[{WITHOUT_SPACES}]|[^\\W_{WITHOUT_SPACES}]+")
 Grams = Callable[[str, int, int], np.ndarray]  # text, buckets, most -> the numbers of its n-grams, 1 to buckets
@@ -38,7 +40,7 @@ _BREAK = re.compile(
     f"|(?P<tight>(?<=[a-z0-9]{{2}})[.!?][{_CLOSING}]*)(?=[A-Z][a-z])"
 )
 _SHORT = frozenset(
-    [
+    (
         "mr",
         "mrs",
         "ms",
@@ -72,7 +74,7 @@ _SHORT = frozenset(
         "usw",
         "nr",
         "str",
-    ]
+    )
 )
 _LAST_WORD = re.compile(r"(?<!\d)([^\W\d_]+)$")
 
@@ -163,34 +165,49 @@ def rarity_of(state: Mapping[str, Any]) -> np.ndarray:
 def word_buckets(text: str) -> np.ndarray:
     """The bucket of every word of a text in its order, int64."""
     words = _WORD.findall(unicodedata.normalize("NFKC", text).lower())
-    return np.array([zlib.crc32(w.encode("utf-8", "surrogatepass")) % RARITY_BUCKETS for w in words], dtype=np.int64)
+    return np.array([_bucket(word) for word in words], dtype=np.int64)
 
 
-def vectors_of(sentences: Sequence[str], rarity: np.ndarray) -> np.ndarray:
-    """TF-IDF vectors of length one over the words that the sentences have, float32 (n, words); zeros where there are none."""
-    buckets = [word_buckets(sentence) for sentence in sentences]
-    every = np.unique(np.concatenate(buckets)) if buckets else np.zeros(0, np.int64)
-    table = np.zeros((len(sentences), max(1, len(every))), np.float32)
-    for row, of_row in enumerate(buckets):
-        np.add.at(table[row], np.searchsorted(every, of_row), 1.0)
-    if len(every):
-        table = np.log1p(table) * np.maximum(rarity[every], 1e-3)
-    return np.asarray(table / np.maximum(np.linalg.norm(table, axis=1, keepdims=True), 1e-9))
+@lru_cache(maxsize=2**16)
+def _bucket(word: str) -> int:
+    return zlib.crc32(word.encode("utf-8", "surrogatepass")) % RARITY_BUCKETS
+
+
+@dataclass(frozen=True)
+class _Words:
+    """The words of n sentences: counts (n, V) of V different ones, their rarity (V,), and how many each sentence has (n,)."""
+
+    counts: np.ndarray
+    rarity: np.ndarray
+    lengths: np.ndarray
+
+    @classmethod
+    def of(cls, sentences: Sequence[str], rarity: np.ndarray) -> _Words:
+        buckets = [word_buckets(sentence) for sentence in sentences]
+        lengths = np.array([len(of_one) for of_one in buckets])
+        every, places = np.unique(np.concatenate(buckets), return_inverse=True)
+        counts = np.zeros((len(sentences), max(1, len(every))), np.float32)
+        np.add.at(counts, (np.repeat(np.arange(len(sentences)), lengths), places), 1.0)
+        return cls(counts, rarity[every] if len(every) else np.zeros(1, np.float32), lengths)
+
+    def mean(self, of_words: np.ndarray) -> np.ndarray:
+        """The mean (n,) over the words of each sentence of something that each different word has."""
+        return np.asarray(self.counts @ of_words / np.maximum(self.lengths, 1))
 
 
 def features_of(found: Sequence[tuple[str, int]], rarity: np.ndarray) -> np.ndarray:
     """(n, F) of sentences with the parts (paragraphs) that they stand in, as `FEATURES` names them."""
     sentences, parts = [sentence for sentence, _ in found], np.array([part for _, part in found])
     count, place = len(found), np.arange(len(found))
-    buckets = [word_buckets(sentence) for sentence in sentences]
-    words = np.array([len(of_one) for of_one in buckets], dtype=np.float64)
-    vectors = vectors_of(sentences, rarity)
+    words = _Words.of(sentences, rarity)
+    lengths, totals = words.lengths.astype(np.float64), words.counts.sum(axis=0)
+    vectors = _directions(np.log1p(words.counts) * np.maximum(words.rarity, 1e-3))
     alike = vectors @ vectors.T
     np.fill_diagonal(alike, 0.0)
-    centroid = vectors.mean(axis=0)
-    heading = buckets[0] if count > 1 and sentences[0][-1:] not in ".!?。！？" else np.zeros(0, np.int64)
-    frequent, usual = _frequent(buckets, rarity)
-    walked, shared, near = _in_words(buckets, rarity)
+    heading = words.counts[0] > 0 if count > 1 and sentences[0][-1:] not in ".!?。！？" else np.zeros(len(totals), bool)
+    about = np.zeros(len(totals))
+    about[np.argsort(-totals * words.rarity, kind="stable")[:FREQUENT]] = 1
+    walked, shared, near = _in_words(words)
     columns = {
         "present": np.ones(count),
         "place": place / max(1, count - 1),
@@ -199,33 +216,33 @@ def features_of(found: Sequence[tuple[str, int]], rarity: np.ndarray) -> np.ndar
         "from_start": 1 / (1 + place),
         "from_end": 1 / (count - place),
         "sentences": np.full(count, np.log(count)),
-        "words": np.log1p(words),
-        "share_of_words": words / max(1.0, words.mean()) / 4,
+        "words": np.log1p(lengths),
+        "share_of_words": lengths / max(1.0, lengths.mean()) / 4,
         "walk": walk(alike) * count / 4,
         "degree": alike.sum(axis=1) / max(1, count - 1),
-        "centroid": vectors @ centroid / max(1e-9, float(np.linalg.norm(centroid))),
+        "centroid": _nearness(vectors, vectors.sum(axis=0)),
         "like_first": np.where(place == 0, 0.0, alike[0]),
         "like_before": np.append(0.0, np.diagonal(alike, 1)),
         "like_next": np.append(np.diagonal(alike, 1), 0.0),
-        "rarity": np.array([rarity[b].mean() if len(b) else 0.0 for b in buckets]) / 4,
-        "weight": np.array([rarity[b].sum() for b in buckets]) / max(1.0, float(rarity[np.concatenate(buckets)].sum())),
+        "rarity": words.mean(words.rarity) / 4,
+        "weight": words.counts @ words.rarity / max(1.0, float(totals @ words.rarity)),
         "numbers": [_share(sentence, str.isdigit) for sentence in sentences],
         "capitals": [_share(sentence, str.isupper) for sentence in sentences],
-        "quoted": ['"' in s or "“" in s or "「" in s for s in sentences],
-        "asks": ["?" in s or "？" in s for s in sentences],
+        "quoted": ['"' in sentence or "“" in sentence or "「" in sentence for sentence in sentences],
+        "asks": ["?" in sentence or "？" in sentence for sentence in sentences],
         "begins_part": np.append(True, np.diff(parts) > 0),
         "part": np.minimum(parts, 10) / 10,
-        "in_heading": [float(np.isin(b, heading).mean()) if len(b) and len(heading) else 0.0 for b in buckets],
-        "frequent": [float(np.isin(b, frequent).mean()) if len(b) else 0.0 for b in buckets],
-        "usual": usual,
+        "in_heading": words.mean(heading.astype(np.float64)),
+        "frequent": words.mean(about),
+        "usual": words.mean(totals / max(1.0, float(totals.sum()))) * 20,
         "walk_words": walked * count / 4,
         "shared": shared / max(1e-9, float(shared.max())),
         "centroid_words": near,
         "rank_walk": _rank(walked),
         "rank_shared": _rank(shared),
         "rank_centroid": _rank(near),
-        "rank_words": _rank(words),
-        "before_it": (np.cumsum(words) - words) / max(1.0, words.sum()),
+        "rank_words": _rank(lengths),
+        "before_it": (np.cumsum(lengths) - lengths) / max(1.0, lengths.sum()),
     }
     return np.stack([np.asarray(columns[name], dtype=np.float32) for name in FEATURES], axis=1)
 
@@ -266,31 +283,30 @@ def _shortened(text: str, stop: int) -> bool:
     return word is not None and (len(word[1]) == 1 or word[1].lower() in _SHORT)
 
 
-def _frequent(buckets: Sequence[np.ndarray], rarity: np.ndarray) -> tuple[np.ndarray, list[float]]:
-    """(the words that a text is about, by frequency and rarity; how usual the words of each sentence are in the text)."""
-    every, counts = np.unique(np.concatenate(buckets), return_counts=True)
-    shares = dict(zip(every.tolist(), (counts / max(1, counts.sum())).tolist(), strict=True))
-    about = every[np.argsort(-counts * rarity[every], kind="stable")[:FREQUENT]]
-    return about, [float(np.mean([shares[w] for w in b.tolist()])) * 20 if len(b) else 0.0 for b in buckets]
-
-
-def _in_words(buckets: Sequence[np.ndarray], rarity: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _in_words(words: _Words) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """By words that not every text has: (the walk over sentences that share some, as TextRank weighs it; how many each shares with the
     others; how near it is to all of them together), each (n,)."""
-    every = np.unique(np.concatenate(buckets))
-    every = every[rarity[every] >= COMMON]
-    table = np.zeros((len(buckets), len(every) + 1), np.float32)
-    for row, of_row in enumerate(buckets):
-        np.add.at(table[row], np.searchsorted(every, of_row[rarity[of_row] >= COMMON]), 1.0)
+    table = words.counts[:, words.rarity >= COMMON]
     has = np.minimum(table, 1.0)
     common = has @ has.T
     np.fill_diagonal(common, 0.0)
     size = np.log1p(table.sum(axis=1))
-    directions = np.log1p(table)
-    directions /= np.maximum(np.linalg.norm(directions, axis=1, keepdims=True), 1e-9)
-    centre = directions.sum(axis=0)
-    near = directions @ centre / max(1e-9, float(np.linalg.norm(centre)))
-    return walk(common / np.maximum(size[:, None] + size[None], 0.1)), common.sum(axis=1), near
+    directions = _directions(np.log1p(table))
+    return (
+        walk(common / np.maximum(size[:, None] + size[None], 0.1)),
+        common.sum(axis=1),
+        _nearness(directions, directions.sum(axis=0)),
+    )
+
+
+def _directions(table: np.ndarray) -> np.ndarray:
+    """Rows of length one, or zeros."""
+    return np.asarray(table / np.maximum(np.linalg.norm(table, axis=1, keepdims=True), 1e-9))
+
+
+def _nearness(directions: np.ndarray, centre: np.ndarray) -> np.ndarray:
+    """The cosine (n,) of each row with the centre."""
+    return np.asarray(directions @ centre / max(1e-9, float(np.linalg.norm(centre))))
 
 
 def _rank(values: np.ndarray) -> np.ndarray:

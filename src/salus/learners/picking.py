@@ -187,7 +187,7 @@ def tried_out(scorer: Scorer, policy: Policy, config: PickingConfig, prepared: P
         np.mean([scores[row, : len(words)].std() for row, words in enumerate(texts.sentences) if words] or [0])
     )
     costs = [round(cost * deviation, 6) for cost in COSTS]
-    open_ = {
+    open_: dict[str, Sequence[Any]] = {
         "factor": FACTORS if config.length is None else (),
         "by_score": (False, True) if config.by_score is None else (),
         "repeating": costs if config.repeating is None else (),

@@ -13,6 +13,7 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -41,7 +42,7 @@ def best_rouge(answer: str, references: Sequence[str]) -> np.ndarray:
     """(3,) as `NAMES`: the best of the references for each measure."""
     words = words_of(answer)
     found = [rouge(words, words_of(reference)) for reference in references]
-    return np.max(np.asarray(found, dtype=np.float64).reshape(-1, len(NAMES)), axis=0, initial=0.0)
+    return np.asarray(np.max(np.asarray(found, dtype=np.float64).reshape(-1, len(NAMES)), axis=0, initial=0.0))
 
 
 def f_measure(common: int, answered: int, wanted: int) -> float:
@@ -62,8 +63,6 @@ def common_run(first: Sequence[str], second: Sequence[str]) -> int:
     return len(first) - open_places.bit_count()
 
 
-def _of_counts(
-    first: Counter[str] | Counter[tuple[str, str]], second: Counter[str] | Counter[tuple[str, str]]
-) -> float:
-    common = sum(min(count, second[item]) for item, count in first.items() if item in second)  # type: ignore[index]
-    return f_measure(common, sum(first.values()), sum(second.values()))
+def _of_counts(first: Counter[Any], second: Counter[Any]) -> float:
+    common = sum(min(count, second[item]) for item, count in first.items())
+    return f_measure(common, first.total(), second.total())

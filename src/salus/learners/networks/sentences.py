@@ -20,6 +20,9 @@ class SentenceNetwork(nn.Module):
     """Takes (B, S, F + G) float32: features, the first of which is 1 where there is a sentence, then rows of the table of n-grams,
     0 for none. Gives (B, S)."""
 
+    mean: torch.Tensor
+    deviation: torch.Tensor
+
     def __init__(
         self, mean: np.ndarray, deviation: np.ndarray, grams: int, dimensions: int, width: int, dropout: float
     ):
@@ -56,7 +59,8 @@ class SentenceNetwork(nn.Module):
     def nodes(self, builder: GraphBuilder, features: str, ids: str) -> str:
         """The same of features (B, S, F) and rows of the table int64 (B, S, G)."""
 
-        def weight(parameter: torch.Tensor) -> np.ndarray:
+        def weight(parameter: torch.Tensor | None) -> np.ndarray:
+            assert parameter is not None, "every layer has a bias"
             return parameter.detach().numpy()
 
         second, third = builder.constant([1], np.int64), builder.constant([2], np.int64)
