@@ -91,6 +91,11 @@ def references_of(target: str) -> list[str]:
     return found or [""]
 
 
+def as_lines(text: str) -> str:
+    """A list that became one text, as a person would want to see it."""
+    return text.replace(ITEM, "\n")
+
+
 def summary_of(row: np.ndarray, text: str | None) -> str:
     """The answer that a row of the raw output says of its text."""
     scores = np.asarray(row[SCORES:], dtype=np.float64)

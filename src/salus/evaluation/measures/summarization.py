@@ -10,10 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from salus.data.sentences import ITEM
 from salus.evaluation.measures.base import MOST_SHOWN, Measure
 from salus.tasks.rouge import NAMES, SIGNATURE, best_rouge, words_of
-from salus.tasks.summarization import references_of, source_of
+from salus.tasks.summarization import as_lines, references_of, source_of
 
 
 class Summaries(Measure):
@@ -54,7 +53,7 @@ class Summaries(Measure):
         source = source_of(values)
         items = [
             {
-                "source": (source[row] or "").replace(ITEM, "\n"),
+                "source": as_lines(source[row] or ""),
                 "reference": "\n".join(references_of(target[row])),
                 "answer": answers[row],
                 "score": round(float(scores[row]), 3),
