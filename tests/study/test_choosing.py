@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,19 @@ def test_a_later_one_must_be_better_by_more_than_luck(problem: Any) -> None:
     assert best_single(same, None) is same[0]
     better = [candidate(0, of_margin(first), target), candidate(1, of_margin(first + problem[2]), target)]
     assert best_single(better, None) is better[1]
+
+
+def test_a_mean_with_a_simpler_one_needs_half_of_that(problem: Any) -> None:
+    target, first, *_ = problem
+    simple, later = (candidate(place, of_margin(first), target) for place in (0, 1))
+    errors = np.random.default_rng(1).normal(0, 0.1, len(target))
+    gains = (errors - errors.mean()) / errors.std() * 0.1 + 0.1 * 0.75 / np.sqrt(
+        len(target)
+    )  # three quarters of an error
+    better = replace(later, row_losses=simple.row_losses - gains)
+    assert best_single([simple, better], None) is simple
+    mean = replace(better, details={"mixed_with": "learner0"})
+    assert best_single([simple, mean], None) is mean
 
 
 def test_models_that_see_different_things_answer_together(problem: Any) -> None:

@@ -115,7 +115,7 @@ class ForecastNetworkLearner(ForecastLearner):
             share, losses = _best_share(network, other, prepared, scales)
         epoch = Batches(len(prepared.train) * scales.targets, self.config.batch_rows, prepared.seed).steps_per_epoch
         details = told(course, progress, epoch)
-        details |= {"network_share": share, "losses_by_share": losses, "beside": beside.name}
+        details |= {"network_share": share, "losses_by_share": losses, "mixed_with": beside.name}
         return Mixed(network, other, share, scales, prepared.threads), details
 
     def making_some(

@@ -53,11 +53,13 @@ def choose(
 
 
 def best_single(candidates: Sequence[Candidate], groups: np.ndarray | None) -> Candidate:
-    """The one that the rows held out favour, by more than a standard error over those before it in the plan."""
+    """The one that the rows held out favour, by more than a standard error over those before it in the plan; by half of one, if it
+    is itself a mean with what its learner names as `mixed_with`."""
     best = candidates[0]
     for candidate in candidates[1:]:
         gains = best.row_losses - candidate.row_losses
-        if gains.mean() > standard_error(gains, groups):
+        errors = ENSEMBLE_ERRORS if "mixed_with" in candidate.details else 1.0
+        if gains.mean() > errors * standard_error(gains, groups):
             best = candidate
     return best
 
