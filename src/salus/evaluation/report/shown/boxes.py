@@ -12,12 +12,11 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
-from salus.evaluation.report.curves import Drawn, line_plot
+from salus.evaluation.report.curves import COLOURS, Drawn, line_plot
 from salus.evaluation.report.parts import Said, note, section, share, table
 from salus.evaluation.report.svg import FONT, INK, opened
 from salus.evaluation.report.text import figure
 
-COLOURS = ("#d1495b", "#0f6e84", "#e09f1f", "#6a4c93", "#2e7d4f", "#b3402a", "#3461c1", "#8a6d3b")
 TRUTH = "#ffffff"
 MOST_CATEGORIES = 40
 MOST_CURVES = 5
@@ -30,11 +29,12 @@ WORDS = {
         "categories": "Category by category",
         "category": "Category",
         "boxes": "Marked",
-        "ap50": "Average precision at half overlap",
-        "ap50_95": "Over ten overlaps",
-        "found": "Found of these",
-        "right": "Right when said",
-        "table_note": "Found and right: of the boxes that are given, with at least half overlap.",
+        "ap50": "AP@0.5",
+        "ap50_95": "AP@[.5:.95]",
+        "found": "Found",
+        "right": "Right",
+        "table_note": "AP: average precision, with half overlap and over ten overlaps. Found: the share of the marked boxes that it gives; "
+        "right: the share of the boxes that it gives that are there, both with at least half overlap.",
         "curves": "The more it finds, the less it is right",
         "recall": "share found",
         "precision": "share right",
@@ -48,11 +48,12 @@ WORDS = {
         "categories": "按类别",
         "category": "类别",
         "boxes": "标注数",
-        "ap50": "平均精度（重叠 0.5）",
-        "ap50_95": "十种重叠的平均",
-        "found": "找出的比例",
-        "right": "给出时正确的比例",
-        "table_note": "找出与正确的比例：指给出的方框，重叠至少一半。",
+        "ap50": "AP@0.5",
+        "ap50_95": "AP@[.5:.95]",
+        "found": "找出",
+        "right": "正确",
+        "table_note": "AP：平均精度，分别按重叠一半和十种重叠计算。找出：标注的方框中被给出的比例；正确：给出的方框中确实存在的比例，"
+        "重叠均至少一半。",
         "curves": "找得越多，错得越多",
         "recall": "找出的比例",
         "precision": "正确的比例",
@@ -64,7 +65,8 @@ WORDS = {
 def boxes(said: Said, items: Sequence[Mapping[str, Any]]) -> str:
     """The section of the report."""
     words, facts = WORDS[said.language], said.report["facts"]
-    labels = [one["label"] for one in facts["categories"]]
+    labels = [one["label"] for one in facts["curves"]]  # whose lines have the same colours
+    labels += [one["label"] for one in facts["categories"] if one["label"] not in labels]
     colours = {label: COLOURS[place % len(COLOURS)] for place, label in enumerate(labels)}
     cases = [
         f"<div class='case'>{_picture(item, colours)}{escape(words['wrong'].format(share=share(item['error'])))}</div>"
