@@ -26,7 +26,7 @@ PART_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 _FILE_NAME = re.compile(r"graphs/[a-z0-9][a-z0-9_-]{0,62}\.onnx|assets/[A-Za-z0-9][A-Za-z0-9_.-]{0,100}")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
-Program = Literal["single", "encoder-step", "diffusion"]
+Program = Literal["single", "encoder-step", "continuation", "diffusion"]
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))

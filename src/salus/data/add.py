@@ -54,6 +54,8 @@ def _publish(path: Path, spec: DataSpec, output: Path, context: Context) -> None
     if spec.recording is not None:
         read, spec, recorded = to_recordings(read, spec, Told(context, "put_together"))
         said += recorded
+    if read.roles:  # what a person says wins
+        spec = spec.model_copy(update={"roles": {**read.roles, **spec.roles}})
     schema, found = recognise(evened(read.parts()), spec, read.kinds, Told(context, "looked_at"))
     temporary = output.with_name(f".{output.name}.{secrets.token_hex(6)}")
     try:

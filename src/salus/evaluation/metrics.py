@@ -218,6 +218,9 @@ METRICS: dict[str, Metric] = {
 }
 HIGHER_IS_BETTER = {name: metric.higher_is_better for name, metric in METRICS.items()}
 HIGHER_IS_BETTER |= {
+    "nats_per_character": False,
+    "bits_per_character": False,
+    "perplexity": False,
     "bleu": True,
     "rouge_1": True,
     "rouge_2": True,

@@ -24,7 +24,7 @@ from salus.core.nouns import Schema
 from salus.data.kinds.base import Values
 from salus.tasks.base import Task
 
-Program = Literal["single", "encoder-step", "diffusion"]
+Program = Literal["single", "encoder-step", "continuation", "diffusion"]
 
 
 class LearnerConfig(BaseModel):

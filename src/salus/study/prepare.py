@@ -63,9 +63,16 @@ class Material:
         """The input values of these rows, read by their kinds; missing in columns that only requests have."""
         rows, asked = self.rows[positions], dict[str, Values]()
         if isinstance(self.task, CompoundTask):
-            asked = {column.name: self.task.asked_values(column, rows) for column in self.task.asked}
+            asked = {column.name: self._asked(self.task, column, rows) for column in self.task.asked}
         inputs = tuple(column for column in self.schema.inputs if column.name not in asked)
         return read_values(self.version, inputs, rows) | asked
+
+    def _asked(self, task: CompoundTask, column: Column, rows: np.ndarray) -> Values:
+        there = frozenset(of_data.name for of_data in self.version.schema.columns)
+        source = task.asked_from(there, [target.name for target in self.schema.targets]).get(column.name)
+        if source is None:
+            return task.asked_values(column, rows)
+        return read_values(self.version, (column.model_copy(update={"name": source}),), rows)[source]
 
     def with_schema(self, schema: Schema) -> Material:
         """The same rows with targets that know more."""

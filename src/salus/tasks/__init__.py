@@ -18,6 +18,7 @@ TASKS: dict[str, str] = {
     "series-classification": "salus.tasks.classification:SeriesClassification",
     "image-generation": "salus.tasks.image_generation:ImageGeneration",
     "summarization": "salus.tasks.summarization:Summarization",
+    "text-generation": "salus.tasks.text_generation:TextGeneration",
     "translation": "salus.tasks.translation:Translation",
     "object-detection": "salus.tasks.detection:ObjectDetection",
 }

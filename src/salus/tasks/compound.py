@@ -45,8 +45,12 @@ class CompoundTask(Task):
         """The state of one of the columns that only requests have; `states` are those of the targets."""
         return kind_named(column.kind).fit([], column.options)
 
+    def asked_from(self, there: frozenset[str], targets: Sequence[str]) -> Mapping[str, str]:
+        """Which of these columns are said by a column of the data; there: names of the data's columns."""
+        return {}
+
     def asked_values(self, column: Column, rows: np.ndarray) -> Values:
-        """What rows of the data say in such a column; rows: their indices in the data version."""
+        """What rows of the data say in such a column that no column of the data says; rows: their indices in the data version."""
         return [None] * len(rows)
 
     def fit_input(

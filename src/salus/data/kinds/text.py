@@ -19,7 +19,7 @@ import numpy as np
 
 from salus.core.errors import SalusError
 from salus.data.kinds.base import Arrays, Kind, State, Values
-from salus.data.pieces import UNKNOWN, WITHOUT_SPACES, pieces_of, train_pieces
+from salus.data.pieces import UNKNOWN, WITHOUT_SPACES, Pieces, pieces_of, train_pieces
 from salus.data.sentences import encode_sentences, fit_sentences
 
 BUCKETS = (
@@ -84,8 +84,8 @@ class Text(Kind):
     def needed(self, state: State, feeds: frozenset[str]) -> State:
         names = {"spaces"}
         names |= {"buckets", "grams"} if "texts" in feeds else set()
-        names |= {"pieces", "length"} if "pieces" in feeds else set()
         names |= {"sentences"} if feeds & {"sentences", "sentence_grams"} else set()
+        names |= {"pieces", "length", "keep"} if "pieces" in feeds else set()
         return {name: value for name, value in state.items() if name in names}
 
     def encode(self, values: Values, state: State) -> Arrays:
@@ -100,12 +100,18 @@ class Text(Kind):
             arrays["pieces"] = np.zeros((len(values), state["length"]), dtype=np.int32)
             pieces = pieces_of(state["pieces"])
             for row, value in enumerate(values):
-                found = pieces.encode(value[:MAX_CHARACTERS])[: state["length"]] if value is not None else []
+                found = self._pieces(value, pieces, state) if value is not None else []
                 arrays["pieces"][row, : len(found) or 1] = found or UNKNOWN  # a network reads at least one piece
         if "sentences" in state:
             texts = [(value or "")[:MAX_CHARACTERS] for value in values]
             arrays |= encode_sentences(texts, state["sentences"], gram_ids)
         return arrays
+
+    def _pieces(self, value: str, pieces: Pieces, state: State) -> list[int]:
+        """The first pieces of a text, or the last ones where the state says so."""
+        if state.get("keep") == "last":
+            return pieces.encode(value[-MAX_CHARACTERS:])[-state["length"] :]
+        return pieces.encode(value[:MAX_CHARACTERS])[: state["length"]]
 
     def join(self, encoded: Mapping[str, Arrays], states: Mapping[str, State]) -> Arrays:
         feeds = {"ids": "texts", "pieces": "pieces"}

@@ -31,6 +31,7 @@ SOURCES: list[str] = [
     "salus.data.sources.parallel_texts:ParallelTexts",
     "salus.data.sources.splits_folder:SplitsFolder",
     "salus.data.sources.class_folders:ClassFolders",
+    "salus.data.sources.plain_text:PlainText",
     *TABLE_FILES,
 ]
 

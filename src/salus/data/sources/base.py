@@ -21,11 +21,12 @@ from salus.core.specs import DataSpec
 class Read:
     """What a source gave. `parts` gives the rows in their order, again at every call, as tables of the same columns (number,
     text, bool, binary, list or temporal types) that each fit into memory many times over; `facts` say how it was read;
-    `kinds` are those that the layout itself tells."""
+    `kinds` and `roles` are those that the layout itself tells."""
 
     parts: Callable[[], Iterator[pa.Table]]
     facts: dict[str, Any] = field(default_factory=dict)
     kinds: dict[str, str] = field(default_factory=dict)
+    roles: dict[str, str] = field(default_factory=dict)
 
     @classmethod
     def of(cls, table: pa.Table, facts: dict[str, Any] | None = None, kinds: dict[str, str] | None = None) -> Read:
@@ -43,7 +44,7 @@ class Source(ABC):
 
     @abstractmethod
     def claims(self, path: Path) -> bool:
-        """Whether this layout is the one at `path`."""
+        """Whether this layout is the one at `path`; looks at names, and at most at the head of one file."""
 
     @abstractmethod
     def read(self, path: Path, spec: DataSpec) -> Read:

@@ -10,6 +10,7 @@ from salus.evaluation.measures.base import Measure
 MEASURES: dict[str, str] = {
     "image-generation": "salus.evaluation.measures.image_generation:Pictures",
     "summarization": "salus.evaluation.measures.summarization:Summaries",
+    "text-generation": "salus.evaluation.measures.text_generation:Surprise",
     "translation": "salus.evaluation.measures.translation:TranslationMeasure",
     "object-detection": "salus.evaluation.measures.detection:Detection",
     "forecasting": "salus.evaluation.measures.forecasting:Forecasts",

@@ -326,6 +326,9 @@ WORDS: dict[str, dict[str, str]] = {
 # metric -> how it is called and what it means.
 METRIC_WORDS: dict[str, dict[str, tuple[str, str]]] = {
     "en": {
+        "nats_per_character": ("nats a character", "how surprising the text is; less is better"),
+        "bits_per_character": ("bits a character", "the same in bits"),
+        "perplexity": ("perplexity", "among how many equally likely characters it chooses"),
         "bleu": ("BLEU", "shared runs of up to four words; 0 to 100"),
         "rouge_1": ("ROUGE-1", "words shared with a reference; 0 to 1"),
         "rouge_2": ("ROUGE-2", "pairs of words shared with a reference; 0 to 1"),
@@ -361,6 +364,9 @@ METRIC_WORDS: dict[str, dict[str, tuple[str, str]]] = {
         "coverage_80": ("Coverage of 80 %", "how often the truth lies in the stated 80 % band: 0.8 is right"),
     },
     "zh": {
+        "nats_per_character": ("每字符奈特", "文本对模型的意外程度，越低越好"),
+        "bits_per_character": ("每字符比特", "同上，以比特计"),
+        "perplexity": ("困惑度", "相当于在多少个等可能字符中选择"),
         "bleu": ("BLEU", "与参考译文共有的一至四词片段；0 至 100"),
         "rouge_1": ("ROUGE-1", "与参考摘要共有的词；0 至 1"),
         "rouge_2": ("ROUGE-2", "与参考摘要共有的相邻词对；0 至 1"),
@@ -391,6 +397,7 @@ TASK_WORDS: dict[str, dict[str, str]] = {
     "en": {
         "translation": "translation",
         "summarization": "a summary of a text",
+        "text-generation": "text generation",
         "binary-classification": "one of two answers",
         "multiclass-classification": "one of several answers",
         "image-classification": "what a picture shows",
@@ -404,6 +411,7 @@ TASK_WORDS: dict[str, dict[str, str]] = {
     "zh": {
         "translation": "翻译",
         "summarization": "文本摘要",
+        "text-generation": "文本生成",
         "binary-classification": "二分类",
         "multiclass-classification": "多分类",
         "image-classification": "图像分类",

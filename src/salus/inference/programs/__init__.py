@@ -9,6 +9,7 @@ from salus.core.errors import SalusError
 from salus.inference.programs.base import Program
 
 PROGRAMS: dict[str, str] = {
+    "continuation": "salus.inference.programs.continuation:Continuation",
     "encoder-step": "salus.inference.programs.encoder_step:EncoderStep",
     "single": "salus.inference.programs.single:Single",
     "diffusion": "salus.inference.programs.diffusion:Diffusion",
