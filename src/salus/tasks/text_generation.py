@@ -31,7 +31,7 @@ TEMPERATURE = Column(name="temperature", kind="number", options=OPTIONAL)
 SEED = Column(name="seed", kind="number", options=OPTIONAL)
 RANGES = {"length": (20.0, 40.0), "temperature": (0.0, 1.0), "seed": (0.0, 1000.0)}  # what examples ask
 CONTEXT = "before"  # a column of the data with what stands before a text
-SAMPLED_EVERY, SAMPLED_CHARACTERS = 16, 200  # rows of the data that are also gone on from, for the report
+SAMPLED_ROWS, SAMPLED_CHARACTERS = 6, 200  # the first of the rows that judge are also gone on from, for the report
 APART = 0.25  # of the rows may be sampled otherwise by another engine, where two pieces are as likely
 
 
@@ -42,6 +42,7 @@ class TextGeneration(CompoundTask):
     asked = (PROMPT, SCORED, LENGTH, TEMPERATURE, SEED)
     metrics = ("nats_per_character", "bits_per_character", "perplexity")
     rows_at_once = 32
+    most_held = 300
     reads: ClassVar[Mapping[str, Mapping[str, Any]]] = {"text": {"grams": False}}
 
     def accepts(self, input_kinds: frozenset[str], target_kinds: tuple[str, ...], levels: int) -> bool:
@@ -65,7 +66,7 @@ class TextGeneration(CompoundTask):
 
     def asked_values(self, column: Column, rows: np.ndarray) -> Values:
         if column.name == LENGTH.name:
-            return np.where(rows % SAMPLED_EVERY == 0, float(SAMPLED_CHARACTERS), 0.0)
+            return np.where(np.arange(len(rows)) < SAMPLED_ROWS, float(SAMPLED_CHARACTERS), 0.0)
         if column.name == SEED.name:
             return rows.astype(np.float64)
         return np.full(len(rows), np.nan) if column.kind == "number" else [None] * len(rows)

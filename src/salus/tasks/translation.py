@@ -28,6 +28,7 @@ class TextToText(CompoundTask):
     output = "tokens"
     target_kind = "text"
     rows_at_once = 64
+    most_held = 300
     reads: ClassVar[Mapping[str, Mapping[str, Any]]] = {"text": {"grams": False, "pieces": PIECES, "fold": False}}
 
     def accepts(self, input_kinds: frozenset[str], target_kinds: tuple[str, ...], levels: int) -> bool:
