@@ -1,4 +1,4 @@
-"""A bag of n-grams: each has a few numbers, their mean goes through a hidden layer (Joulin et al. 2016; Iyyer et al. 2015).
+"""A bag of n-grams: each has a few numbers, their sum goes through a hidden layer (Joulin et al. 2016; Iyyer et al. 2015).
 
 The quickest of the networks on texts. N-grams that only one train text has are left out, and of the others the most frequent
 ones are kept.
@@ -13,7 +13,7 @@ from pydantic import Field
 
 from salus.learners.base import Prepared, searched
 from salus.learners.front_texts import places_of
-from salus.learners.networks.texts import MeanReader, TextNetwork
+from salus.learners.networks.texts import BagReader, TextNetwork
 from salus.learners.texts import Reading, TextConfig, TextLearner
 
 
@@ -49,5 +49,5 @@ class Bag(TextLearner):
     def network(self, reading: Reading, outputs: int, length: int) -> TextNetwork:
         dimensions = self.config.dimensions
         return TextNetwork(
-            reading.sizes, reading.lookup, dimensions, MeanReader(dimensions, self.config.width), outputs
+            reading.sizes, reading.lookup, dimensions, BagReader(dimensions, self.config.width), outputs
         )

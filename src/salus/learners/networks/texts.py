@@ -1,6 +1,6 @@
 """Networks that read texts: an embedding a piece, something that reads the row of them, and a linear head.
 
-What reads is one of: the mean and a hidden layer (Joulin et al. 2016; Iyyer et al. 2015), convolutions with the maximum over
+What reads is one of: the sum and a hidden layer (Joulin et al. 2016; Iyyer et al. 2015), convolutions with the maximum over
 the places (Kim 2014), gated recurrent networks in both directions (Cho et al. 2014). Each writes its own nodes. An answer never
 hangs on how many empty places follow a text. Knows shapes, not how it is taught.
 """
@@ -95,8 +95,8 @@ class TextNetwork(nn.Module):
         return linear_nodes(builder, self.head, builder.node("Reshape", features, side_by_side))
 
 
-class MeanReader(Reader):
-    """The mean of what is there, then a hidden layer."""
+class BagReader(Reader):
+    """The sum of what is there over the root of its count, as rows of TF-IDF have length one, then a hidden layer."""
 
     def __init__(self, dimensions: int, width: int) -> None:
         super().__init__()
@@ -104,10 +104,14 @@ class MeanReader(Reader):
         self.hidden = nn.Linear(dimensions, width)
 
     def forward(self, embedded_NLD: torch.Tensor, seen_NL1: torch.Tensor) -> torch.Tensor:
-        return functional.relu(self.hidden(embedded_NLD.sum(dim=1) / seen_NL1.sum(dim=1).clamp_min(1.0)))
+        sums_ND = embedded_NLD.sum(dim=1) / seen_NL1.sum(dim=1).clamp_min(1.0).sqrt()
+        return functional.relu(self.hidden(sums_ND))
 
     def nodes(self, builder: GraphBuilder, embedded: str, seen: str) -> str:
-        return builder.node("Relu", linear_nodes(builder, self.hidden, mean_nodes(builder, embedded, seen)))
+        axis = builder.constant([1], np.int64)
+        counts = builder.node("Max", builder.node("ReduceSum", seen, axis, keepdims=0), builder.constant(1.0))
+        sums = builder.node("Div", builder.node("ReduceSum", embedded, axis, keepdims=0), builder.node("Sqrt", counts))
+        return builder.node("Relu", linear_nodes(builder, self.hidden, sums))
 
 
 class ConvolutionReader(Reader):
