@@ -7,55 +7,30 @@ learned from; a history may reach back over a border, as it will when the model 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
 from salus.core.errors import SalusError
-from salus.core.nouns import Column, Finding, Role, Schema, Severity, Split
+from salus.core.nouns import Column, Finding, Role, Schema, Severity
 from salus.core.specs import TrainSpec
 from salus.data.findings_made import finding
-from salus.data.kinds import kind_named
-from salus.data.kinds.category import label_of
+from salus.data.forecast_sides import SIDES, sides_of
+from salus.data.forecast_table import Layout, Table, columns_of
 from salus.data.kinds.future import Future
 from salus.data.kinds.history import MOST_STEPS
-from salus.data.split import TEST_SHARE, VALIDATION_SHARE, side_of
 from salus.data.steps import EPOCH, Step
 from salus.data.timeline import Line, Noticed, find_season, find_step, lines_of
 from salus.data.version import DataVersion
 
-SIDES = (Split.TRAIN, Split.VALIDATION, Split.TEST)
 MOST_VALUES = 2**26  # of histories and futures of one side in memory; of more origins, evenly spread ones are used
 MOST_CHOOSING = 512  # origins that choose: neighbours say nearly the same
 MOST_JUDGING = 5000
-SPANS_SHARED = 0.5  # of the time of all series, from which on they are split at the same moments
 NAMED = 4  # channels that the name of the target has
 LONG = 4  # lines with so many histories and futures need no padded ones
-
-
-@dataclass(frozen=True)
-class Layout:
-    """What the view is made of: names of columns and lengths in steps."""
-
-    targets: tuple[str, ...]
-    channels: tuple[str, ...]  # the targets first, then what is only looked at
-    known: tuple[str, ...]  # what is known of the steps ahead
-    time: str | None
-    timed: bool  # whether the time is one of the calendar
-    series: str | None
-    history: int
-    horizon: int
-    season: int
-    step: Step
-    future: str = "future"
-    block: str = "block"
-    split: str = "split"
 
 
 class Origins(DataVersion):
@@ -148,20 +123,11 @@ class Origins(DataVersion):
 def origins_of(version: DataVersion, spec: TrainSpec) -> tuple[Origins, TrainSpec]:
     """The view for `spec.horizon`, and the spec in its words."""
     assert spec.horizon is not None, "a horizon was asked for"
-    channels, time, timed = _columns(version, spec)
-    table = _Table(version, (*channels, *spec.known), time, timed, spec)
+    channels, time, timed = columns_of(version, spec)
+    table = Table(version, (*channels, *spec.known), time, timed, spec)
     step = find_step([table.moments[rows] for rows in table.series.values()]) if time else Step()
     seen = Noticed(undated=table.undated)
-    asked = spec.history or MOST_STEPS
-    lines = [
-        line
-        for name, rows in table.series.items()
-        for line in lines_of(
-            name, table.moments[rows], table.values[rows], rows, step if time else Step(1.0), asked + spec.horizon, seen
-        )
-    ]
-    if not lines:
-        raise SalusError("no_rows", where="the data")
+    lines = _lines(table, step if time else Step(1.0), (spec.history or MOST_STEPS) + spec.horizon, seen)
     season = find_season(lines, step, len(spec.target))
     history = _history_steps(lines, spec)
     taken = {column.name for column in version.schema.columns}
@@ -179,18 +145,9 @@ def origins_of(version: DataVersion, spec: TrainSpec) -> tuple[Origins, TrainSpe
         step if time else Step(),
         **free,
     )
-    sides = _sides(lines, table, layout, spec)
+    sides = sides_of(lines, table, layout, spec)
     places, thinned = _places(lines, sides, layout)
-    facts = {
-        "names": list(layout.targets),
-        "horizon": layout.horizon,
-        "step_s": layout.step.seconds,
-        "months": layout.step.months,
-        "season": layout.season,
-        "zoned": table.zoned,
-        "dates": table.dates,
-        **_train_facts(lines, sides, layout),
-    }
+    facts = _facts(lines, sides, layout, table)
     noticed = _findings(seen, layout, thinned, step)
     view = Origins(version, layout, lines, places, noticed, facts, table.zoned)
     changes = {
@@ -206,60 +163,14 @@ def origins_of(version: DataVersion, spec: TrainSpec) -> tuple[Origins, TrainSpe
     return view, spec.model_copy(update=changes)
 
 
-class _Table:
-    """The columns that are used, in memory as arrays: moments (N,), values float32 (N, C), rows by series."""
-
-    def __init__(
-        self, version: DataVersion, channels: tuple[str, ...], time: str | None, timed: bool, spec: TrainSpec
-    ) -> None:
-        names = [*channels, *(name for name in (time, spec.group, spec.split) if name)]
-        raws = version.columns(names)
-        self.values = np.stack([np.asarray(raws[name], dtype=np.float32) for name in channels], axis=1)
-        self.values[~np.isfinite(self.values)] = np.nan
-        self.zoned = self.dates = False
-        self.moments = np.arange(len(self.values), dtype=np.float64)
-        if time is not None:
-            self._read_moments(version, time, timed, raws[time])
-        known = np.flatnonzero(np.isfinite(self.moments))
-        self.undated = len(self.moments) - len(known)
-        self.split = [None if raw is None else side_of(str(raw)) for raw in raws[spec.split]] if spec.split else None
-        labels = np.array([""] * len(self.moments), dtype=object)
-        if spec.group:
-            labels = np.array([label_of(raw) if isinstance(raw, float) else str(raw) for raw in raws[spec.group]])
-        order = dict.fromkeys(labels[known].tolist())
-        codes = {name: place for place, name in enumerate(order)}
-        of_row = np.array([codes[label] for label in labels[known].tolist()], dtype=np.int64)
-        self.series = {str(name): known[of_row == code] for name, code in codes.items()}
-
-    def _read_moments(self, version: DataVersion, time: str, timed: bool, raws: Any) -> None:
-        if not timed:
-            self.moments = np.asarray(raws, dtype=np.float64)
-            return
-        kind = kind_named("time")
-        read = kind.column_values(raws, f"column '{time}'")
-        state = kind.fit(read, version.schema.column(time).options)
-        self.zoned, self.dates = bool(state["zoned"]), bool(state["dates"])
-        self.moments = np.array([math.nan if m is None else m.settled(state["day_first"]) for m in read])
-
-
-def _columns(version: DataVersion, spec: TrainSpec) -> tuple[tuple[str, ...], str | None, bool]:
-    """Channels (targets first), the time column, and whether it is one of the calendar."""
-    columns = {column.name: column for column in version.schema.columns}
-    for name in (*spec.target, *spec.known, *spec.ignore, *(n for n in (spec.time, spec.group, spec.split) if n)):
-        if name not in columns:
-            raise SalusError("no_such_column", where="the spec", expected=", ".join(columns)[:300], found=name)
-    for name in (*spec.target, *spec.known):
-        if columns[name].kind != "number":
-            raise SalusError("forecast_target", where=f"column '{name}'", found=columns[name].kind)
-    if set(spec.target) & set(spec.known):
-        raise SalusError("bad_spec", where="known", expected="no target", found=", ".join(spec.known))
-    time = spec.time or next((c.name for c in columns.values() if c.kind == "time" and c.name not in spec.ignore), None)
-    if time is not None and columns[time].kind not in ("time", "number"):
-        found = columns[time].kind
-        raise SalusError("bad_spec", where=f"time '{time}'", expected="a column of times or numbers", found=found)
-    taken = {*spec.target, *spec.known, *spec.ignore, time, spec.group, spec.split}
-    others = [c.name for c in columns.values() if c.kind == "number" and c.role is Role.INPUT and c.name not in taken]
-    return (*spec.target, *others), time, time is not None and columns[time].kind == "time"
+def _lines(table: Table, step: Step, longest_gap: int, seen: Noticed) -> list[Line]:
+    """All series as lines; what is seen on the way is added to `seen`."""
+    found: list[Line] = []
+    for name, rows in table.series.items():
+        found += lines_of(name, table.moments[rows], table.values[rows], rows, step, longest_gap, seen)
+    if not found:
+        raise SalusError("no_rows", where="the data")
+    return found
 
 
 def _name(spec: TrainSpec) -> str:
@@ -290,105 +201,6 @@ def _least_history(line: Line, layout: Layout) -> int:
     return max(1, min(layout.history, layout.season))
 
 
-def _sides(lines: Sequence[Line], table: _Table, layout: Layout, spec: TrainSpec) -> list[np.ndarray]:
-    """The side (N,) of every step of every line: 0 train, 1 validation, 2 test, -1 none."""
-    if table.split is not None:
-        codes = np.array([-1 if side is None else SIDES.index(side) for side in table.split], dtype=np.int64)
-        found = [np.where(line.rows >= 0, codes[line.rows], _before(codes, line.rows)) for line in lines]
-        if any((sides == 1).any() for sides in found):
-            return found
-        return [_latest_choose(sides, layout.horizon) for sides in found]
-    if spec.new_series:
-        return _by_series(lines, spec.seed)
-    borders = _borders(lines, table, layout, spec)
-    return [
-        np.where(line.moments >= borders[line.series][2], -1, np.digitize(line.moments, borders[line.series][:2]))
-        for line in lines
-    ]
-
-
-def _before(codes: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    """For steps that no row gave, the side of the row before."""
-    last = np.maximum.accumulate(np.where(rows >= 0, np.arange(len(rows)), 0))
-    return np.asarray(codes[rows[last]])
-
-
-def _latest_choose(sides: np.ndarray, horizon: int) -> np.ndarray:
-    """With the latest steps to learn from on the side that chooses."""
-    train = np.flatnonzero(sides == 0)
-    count = max(horizon, round(VALIDATION_SHARE * len(train)))
-    changed = sides.copy()
-    changed[train[max(0, len(train) - count) :]] = 1
-    return changed
-
-
-def _by_series(lines: Sequence[Line], seed: int) -> list[np.ndarray]:
-    """Whole series on one side."""
-    names = list(dict.fromkeys(line.series for line in lines))
-    if len(names) < 3:
-        raise SalusError("too_few_groups", where="the group column", found=len(names))
-    drawn = np.random.default_rng(seed).permutation(len(names)).tolist()
-    test = max(1, round(TEST_SHARE * len(names)))
-    validation = max(1, round(VALIDATION_SHARE * len(names)))
-    side = {names[place]: 2 if i < test else 1 if i < test + validation else 0 for i, place in enumerate(drawn)}
-    return [np.full(len(line), side[line.series], dtype=np.int64) for line in lines]
-
-
-def _borders(
-    lines: Sequence[Line], table: _Table, layout: Layout, spec: TrainSpec
-) -> dict[str, tuple[float, float, float]]:
-    """Of every series the moments at which choosing and judging begin, and at which judging ends."""
-    by_series: dict[str, list[Line]] = {}
-    for line in lines:
-        by_series.setdefault(line.series, []).append(line)
-    if spec.split_at:
-        return {name: _given_borders(table.moments[table.series[name]], table, spec) for name in by_series}
-    if layout.time is not None and _share_their_time(by_series):
-        every = np.unique(np.concatenate([line.moments for line in lines]))
-        return dict.fromkeys(by_series, _found_borders(every, layout))
-    moments = {name: np.concatenate([line.moments for line in own]) for name, own in by_series.items()}
-    long = {name: of_series for name, of_series in moments.items() if len(of_series) > 3 * layout.horizon}
-    if not long:
-        longest = max(len(of_series) for of_series in moments.values())
-        raise SalusError("forecast_too_short", where="the data", expected=3 * layout.horizon + 1, found=longest)
-    return {
-        name: _found_borders(of_series, layout) if name in long else (math.inf, math.inf, math.inf)
-        for name, of_series in moments.items()
-    }
-
-
-def _share_their_time(by_series: dict[str, list[Line]]) -> bool:
-    starts = np.array([own[0].moments[0] for own in by_series.values()])
-    ends = np.array([own[-1].moments[-1] for own in by_series.values()])
-    whole = float(ends.max() - starts.min())
-    return len(starts) > 1 and float(np.median(ends) - np.median(starts)) >= SPANS_SHARED * whole
-
-
-def _found_borders(moments: np.ndarray, layout: Layout) -> tuple[float, float, float]:
-    count, ahead = len(moments), layout.horizon
-    test = max(ahead, round(TEST_SHARE * count))
-    validation = max(ahead, round(VALIDATION_SHARE * (count - test)))
-    if count - test - validation < ahead + 1:
-        raise SalusError("forecast_too_short", where="the data", expected=3 * ahead + 1, found=count)
-    return float(moments[count - test - validation]), float(moments[count - test]), math.inf
-
-
-def _given_borders(moments: np.ndarray, table: _Table, spec: TrainSpec) -> tuple[float, float, float]:
-    """What the person said: row numbers of the series, or moments."""
-    ordered = np.sort(moments)
-    found = []
-    for said in spec.split_at:
-        if isinstance(said, int):
-            found.append(float(ordered[said]) if said < len(ordered) else math.inf)
-        else:
-            moment = kind_named("time").read(said, "split_at")
-            found.append(math.nan if moment is None else float(moment))
-    if len(found) not in (2, 3) or any(a >= b for a, b in pairwise(found)):
-        said_all = ", ".join(map(str, spec.split_at))
-        raise SalusError("bad_spec", where="split_at", expected="two or three rising borders", found=said_all)
-    return found[0], found[1], found[2] if len(found) == 3 else math.inf
-
-
 def _places(lines: Sequence[Line], sides: Sequence[np.ndarray], layout: Layout) -> tuple[np.ndarray, dict[str, int]]:
     """Line, origin and side of every row, side by side, and how many origins were left out of each side."""
     ahead, targets = layout.horizon, len(layout.targets)
@@ -415,6 +227,20 @@ def _places(lines: Sequence[Line], sides: Sequence[np.ndarray], layout: Layout) 
             every = every[np.round(np.linspace(0, len(every) - 1, max(8, most))).astype(np.int64)]
         kept.append(every)
     return np.concatenate(kept), thinned
+
+
+def _facts(lines: Sequence[Line], sides: Sequence[np.ndarray], layout: Layout, table: Table) -> dict[str, Any]:
+    """What the target knows before anything is learned."""
+    return {
+        "names": list(layout.targets),
+        "horizon": layout.horizon,
+        "step_s": layout.step.seconds,
+        "months": layout.step.months,
+        "season": layout.season,
+        "zoned": table.zoned,
+        "dates": table.dates,
+        **_train_facts(lines, sides, layout),
+    }
 
 
 def _train_facts(lines: Sequence[Line], sides: Sequence[np.ndarray], layout: Layout) -> dict[str, list[float]]:

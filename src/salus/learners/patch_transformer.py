@@ -14,7 +14,7 @@ from salus.learners.networks.forecast import PatchTransformer, TraceNetwork
 
 
 class PatchTransformerConfig(ForecastNetworkConfig):
-    patch_steps: int = Field(16, ge=1, le=256, description="steps of a patch; half of them from one patch to the next")
+    patch_steps: int = Field(32, ge=1, le=256, description="steps of a patch; half of them from one patch to the next")
     width: int = Field(32, ge=4, le=512, description="numbers a patch is told by")
     layers: int = Field(2, ge=1, le=12, description="attentions one behind the other")
     heads: int = Field(4, ge=1, le=16, description="attentions side by side; the width is made a multiple of it")
