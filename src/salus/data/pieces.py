@@ -18,7 +18,7 @@ PAD, UNKNOWN, START, END = range(4)
 SPECIAL = ("<pad>", "<unk>", "<s>", "</s>")  # names alone: a text that holds them is read as its letters
 BYTES = tuple(f"<0x{byte:02X}>" for byte in range(256))
 SPACE = "▁"
-MOST_LEARNED = 20_000_000  # characters that pieces are learned of
+MOST_LEARNED = 5_000_000  # characters that pieces are joined by; single ones are counted in all
 LONGEST_PIECE = 16  # characters
 ALPHABET_SHARE = 0.6  # of the pieces may be single characters
 WITHOUT_SPACES = "぀-ヿ㐀-䶿一-鿿豈-﫿\U00020000-\U0003ffff"  # of a class of characters: kana, Chinese
@@ -98,7 +98,8 @@ def _bounded(texts: Iterable[str]) -> Iterator[str]:
 def _alphabet(texts: Iterable[str], most: int, fewest_times: int, fold: bool) -> list[str]:
     """The most frequent characters as they are after folding, the most frequent first, of equal ones the smaller code."""
     counts: Counter[str] = Counter()
-    for text in _bounded(texts):
+    for text in texts:
+        text = _sound(text)
         read = unicodedata.normalize("NFKC", text).lower() if fold else unicodedata.normalize("NFC", text)
         counts.update(read)
     often = [(character, count) for character, count in counts.items() if count >= fewest_times]

@@ -19,12 +19,12 @@ from salus.learners.texts import Reading, TextConfig, TextLearner
 
 class BagConfig(TextConfig):
     epochs: float = searched(
-        8.0, 3.0, 20.0, log=True, gt=0, le=1000, description="how often every text is seen, where the budget allows"
+        3.0, 1.0, 10.0, log=True, gt=0, le=1000, description="how often every text is seen, where the budget allows"
     )
     dimensions: int = Field(32, ge=2, le=1024, description="numbers an n-gram is embedded as")
     width: int = Field(32, ge=2, le=2048, description="units of the hidden layer")
     learning_rate: float = searched(
-        5e-3, 1e-3, 2e-2, log=True, gt=0, le=10, description="the highest rate of the schedule"
+        4e-3, 1e-3, 2e-2, log=True, gt=0, le=10, description="the highest rate of the schedule"
     )
     batch_rows: int = Field(128, ge=2, le=8192, description="texts a step")
     dropped_in: float = Field(0.0, ge=0, lt=1, description="share of the embedding that is left out of a step")

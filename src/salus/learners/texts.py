@@ -39,6 +39,7 @@ from salus.training.batches import SortedBatches, step_generator
 from salus.training.loop import Course, threads
 
 CHUNK_ROWS = 64
+FEWEST_STEPS = 200  # of few texts more epochs than the option says
 RESERVED_SHARE = 0.1  # of the budget: what a step is not, such as looking at rows held out
 MEASURED_SHARE = 0.1  # of the budget, at most this many seconds:
 MEASURED_S = 3.0
@@ -133,7 +134,7 @@ class TextLearner(Learner):
             config, lambda c: cls(c).making(prepared, batches.mean_length), prepared, limit_s, context
         )
         epoch = batches.steps_per_epoch
-        wanted = max(1, round(config.epochs * epoch))
+        wanted = max(FEWEST_STEPS, round(config.epochs * epoch))
         steps = config.steps or min(wanted, steps_within(left_s, step_s, epoch))
         chosen = chosen.model_copy(update={"steps": steps})
         told_of = {"step_ms": notes, "epochs": round(steps / epoch, 2)}
@@ -176,7 +177,7 @@ class TextLearner(Learner):
                 torch.manual_seed(prepared.seed)
                 network = self.network(reading, prepared.classes, feed.shape[2])
             network.dropped_in, network.dropped_out = config.dropped_in, config.dropped_out
-            steps = config.steps or max(1, round(config.epochs * batches.steps_per_epoch))
+            steps = config.steps or max(FEWEST_STEPS, round(config.epochs * batches.steps_per_epoch))
             return course_of(config, Lecture(network, batch, held), goal, steps)
 
         return make

@@ -27,10 +27,10 @@ BUCKETS = (
 )  # of 67,349 sentences with 195,000 n-grams one in six shares its number with another one, with 2**18 one in two
 MAX_GRAMS = 2048  # different n-grams of one text that are looked at: single ones first, then pairs, then triples
 MAX_CHARACTERS = 20_000  # of one text; the rest is not looked at
-MAX_PIECES = 512  # of one text
+MAX_PIECES = 256  # of one text
 GRAMS_SHARE = 0.99  # so many of the train texts keep all their n-grams
 PIECES_SHARE = 0.98  # and all their pieces
-LOOKED_AT = 5000  # train texts, to know how long they are
+LOOKED_AT = 1500  # train texts, to know how long they are
 MOST_CELLS = 2**26  # n-grams of all train rows together: 256 MiB; many rows have fewer each
 _TOKEN = re.compile(f"[{WITHOUT_SPACES}]|[^\\W{WITHOUT_SPACES}]+(?:['’][^\\W{WITHOUT_SPACES}]+)?|[^\\w\\s]")
 _CHARACTER = re.compile(f"[{WITHOUT_SPACES}]")
