@@ -182,7 +182,9 @@ def test_json_lines_get_one_type_a_column(tmp_path: Path) -> None:
         "huge": "double",
         "late": "null",
     }
-    assert found.table.column("lines").to_pylist() == ["a\u2029b", "c"] and found.facts["lists_as_paragraphs"] == ["lines"]
+    assert found.table.column("lines").to_pylist() == ["a\u2029b", "c"] and found.facts["lists_as_paragraphs"] == [
+        "lines"
+    ]
     assert found.table.column("mixed").to_pylist() == ["1", "x"]
     packed = gzip.compress("\n".join(map(json.dumps, rows)).encode())
     assert read(tmp_path, packed, "p.ndjson.gz").table.num_rows == 2
