@@ -48,6 +48,4 @@ class Bag(TextLearner):
 
     def network(self, reading: Reading, outputs: int, length: int) -> TextNetwork:
         dimensions = self.config.dimensions
-        return TextNetwork(
-            reading.sizes, reading.lookup, dimensions, BagReader(dimensions, self.config.width), outputs
-        )
+        return TextNetwork(reading.sizes, reading.lookup, dimensions, BagReader(dimensions, self.config.width), outputs)

@@ -250,7 +250,7 @@ class BoostingForecast(ForecastLearner):
             "seed": prepared.seed,
             "deterministic": True,
             "force_row_wise": True,
-            "num_threads": prepared.threads,
+            "num_threads": 1,  # so few cells: on a busy machine two threads wait for each other five times as long
             "verbosity": -1,
         }
         booster = lightgbm.train(parameters, data, config.trees, valid_sets=checks, callbacks=[watch, *stopping])
