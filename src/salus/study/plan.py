@@ -70,8 +70,8 @@ PORTFOLIO: dict[str, tuple[Chance, ...]] = {
     "text-classification": (
         Chance("linear", 0.15),
         Chance("bag", 0.15),
-        Chance("text_cnn", 0.35, 45.0),
-        Chance("text_rnn", 0.35, 100.0),
+        Chance("text_cnn", 0.35, 100.0),
+        Chance("text_rnn", 0.35, 150.0),
     ),
     "table": (
         Chance("linear", 0.15),
