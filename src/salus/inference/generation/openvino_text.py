@@ -163,8 +163,13 @@ class TextEngine(GenerationEngine):
 def _pipeline(place: Path, loading: Loading) -> Any:
     scheduler = genai.SchedulerConfig()
     scheduler.cache_size = max(1, round(loading.cache_bytes / 2**30))
-    scheduler.enable_prefix_caching = False
-    properties = {"INFERENCE_NUM_THREADS": loading.threads} if loading.threads else {}
+    scheduler.enable_prefix_caching = False  # with it the same seed says another text the second time
+    # A prompt is read in one pass: in pieces between others' tokens every token costs 3 to 5 % more.
+    scheduler.dynamic_split_fuse = False
+    scheduler.max_num_batched_tokens = max(256, loading.context_tokens)
+    properties: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY"}
+    if loading.threads:
+        properties["INFERENCE_NUM_THREADS"] = loading.threads
     try:
         return genai.ContinuousBatchingPipeline(str(place), scheduler, "CPU", properties)
     except MemoryError:
