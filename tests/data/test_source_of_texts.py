@@ -20,7 +20,10 @@ SENTENCES = {
     "en": ["A dog runs.", "Two men talk, loudly.", ""],
     "de": ["Ein Hund rennt.", "Zwei Männer reden laut.", "Nichts."],
 }
-STORY = "It was late; the lamp burned low, and nobody spoke.\nThen a door opened\nand, cold, wet, the wind came in.\n\n" * 80
+STORY = (
+    "It was late; the lamp burned low, and nobody spoke.\nThen a door opened\nand, cold, wet, the wind came in.\n\n"
+    * 80
+)
 
 
 def parallel(folder: Path, stems: tuple[str, ...] = ("train", "val", "test_2016", "test_2017")) -> Path:
