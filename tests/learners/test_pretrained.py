@@ -31,10 +31,11 @@ QUICK: dict[str, Any] = {"weights": "mine.safetensors", "side": 32, "tuned_block
 QUICK |= {"precision": "float32", "learning_rate": 0.005, "flip": "on"}
 
 
+Stages = tuple[tuple[int, int, int, int, int], ...]
 STEM, LAST, STAGES = 16, 64, ((1, 3, 1, 1, 8), (2, 5, 2, 4, 16), (1, 3, 1, 4, 24))  # a small relative of the real one
 
 
-def drawn() -> dict[str, np.ndarray]:
+def drawn(stem: int = STEM, stages: Stages = STAGES, last: int = LAST) -> dict[str, np.ndarray]:
     """Weights of the right shapes, drawn by chance."""
     generator, tensors = np.random.default_rng(0), dict[str, np.ndarray]()
 
@@ -45,9 +46,9 @@ def drawn() -> dict[str, np.ndarray]:
         for name, value in (("weight", 1), ("bias", 0), ("running_mean", 0), ("running_var", 1)):
             tensors[f"{norm}.{name}"] = np.full(shape[0], value, dtype=np.float32)
 
-    layer("_conv_stem", "_bn0", (STEM, 3, 3, 3))
-    inputs, index = STEM, 0
-    for count, kernel, _, expansion, outputs in STAGES:
+    layer("_conv_stem", "_bn0", (stem, 3, 3, 3))
+    inputs, index = stem, 0
+    for count, kernel, _, expansion, outputs in stages:
         for _ in range(count):
             wide, name = inputs * expansion, f"_blocks.{index}"
             if expansion > 1:
@@ -55,7 +56,7 @@ def drawn() -> dict[str, np.ndarray]:
             layer(f"{name}._depthwise_conv", f"{name}._bn1", (wide, 1, kernel, kernel))
             layer(f"{name}._project_conv", f"{name}._bn2", (outputs, wide, 1, 1))
             inputs, index = outputs, index + 1
-    layer("_conv_head", "_bn1", (LAST, inputs, 1, 1))
+    layer("_conv_head", "_bn1", (last, inputs, 1, 1))
     return tensors
 
 

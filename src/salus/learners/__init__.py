@@ -37,6 +37,7 @@ LEARNERS: dict[str, str] = {
     "text_transformer": "salus.learners.text_transformer:TextTransformer",
     "sentence": "salus.learners.sentence:Sentence",
     "detector": "salus.learners.detector:Detector",
+    "pretrained_detector": "salus.learners.pretrained_detector:PretrainedDetector",
 }
 # the package that must be importable, and the extra that brings it
 NEEDS: dict[str, tuple[str, str]] = {
@@ -68,6 +69,7 @@ NEEDS: dict[str, tuple[str, str]] = {
     "text_transformer": ("torch", "deep"),
     "sentence": ("torch", "deep"),
     "detector": ("torch", "deep"),
+    "pretrained_detector": ("torch", "deep"),
 }
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, TypeVar
 
 import numpy as np
 import torch
@@ -21,7 +21,7 @@ from salus.learners.base import Fitted, Learner, LearnerConfig, Prepared, Propos
 from salus.learners.deep import DeepConfig, measured_step_s, quickest, taught, told
 from salus.learners.detection import MapLoss, Maps, Reading, even_scores, power_of
 from salus.learners.graphs import GraphBuilder
-from salus.learners.networks.detecting import DetectionNetwork
+from salus.learners.networks.detecting import GROWTH, DetectionNetwork, SmallTrunk
 from salus.learners.options import config_from
 from salus.learners.pictures import pixel_statistics
 from salus.tasks.base import Task
@@ -51,6 +51,7 @@ SURE_UP, CLEAR_UP = (
 )  # standard errors, and grey levels, by which tops differ from bottoms in pictures that have an up
 
 Switch = Literal["auto", "on", "off"]
+C = TypeVar("C", bound="DetectorConfig")
 
 
 class DetectorConfig(DeepConfig):
@@ -129,7 +130,7 @@ class DetectorFitted(Fitted):
     def __init__(
         self, network: DetectionNetwork, reading: Reading, channels: int, threads_: int, details: dict[str, Any]
     ):
-        self._network, self._reading, self._channels, self._threads = network, reading, channels, threads_
+        self.network, self._reading, self._channels, self._threads = network, reading, channels, threads_
         self.details = details
 
     def scale(self, even: Mapping[str, float], levels: Sequence[str]) -> None:
@@ -145,7 +146,7 @@ class DetectorFitted(Fitted):
             for start in range(0, len(pictures), CHUNK_ROWS):
                 some = torch.from_numpy(np.ascontiguousarray(pictures[start : start + CHUNK_ROWS]))
                 sizes = torch.from_numpy(np.ascontiguousarray(feeds[SIZE][start : start + CHUNK_ROWS]))
-                parts.append(self._reading.boxes(self._network(some.permute(0, 3, 1, 2)), sizes).numpy())
+                parts.append(self._reading.boxes(self.network(some.permute(0, 3, 1, 2)), sizes).numpy())
         return np.concatenate(parts)
 
     def export(self, path: Path) -> None:
@@ -153,7 +154,7 @@ class DetectorFitted(Fitted):
         picture = builder.feed(PICTURE, np.uint8, ("rows", reading.height, reading.width, self._channels))
         size = builder.feed(SIZE, np.float32, ("rows", 2))
         x = builder.node("Cast", builder.node("Transpose", picture, perm=[0, 3, 1, 2]), to=1)
-        found = reading.nodes(builder, self._network.nodes(builder, x), size)
+        found = reading.nodes(builder, self.network.nodes(builder, x), size)
         write_file(path, builder.finish("detections", found, reading.kept, reading.categories + 4))
 
 
@@ -167,25 +168,40 @@ class Detector(Learner):
         return task.name == "object-detection" and kinds == {"image"}
 
     @classmethod
+    def network(cls, config: DetectorConfig, prepared: Prepared) -> Callable[[int], DetectionNetwork]:
+        """What makes its network for so many categories."""
+        return small_network(config, prepared)
+
+    @classmethod
     def propose(cls, prepared: Prepared, options: Mapping[str, Any], budget_s: float, context: Context) -> Proposal:
-        config = decided(config_from(DetectorConfig, options, cls.name), prepared)
+        assert issubclass(cls.Config, DetectorConfig)
+        config = decided(config_from(cls.Config, options, cls.name), prepared)
+
+        def make(trial: DetectorConfig) -> Callable[[], Course]:
+            return making(trial, prepared, cls.network(trial, prepared))[0]
+
         limit_s = min(MEASURED_S, MEASURED_SHARE * budget_s)
         left_s = budget_s * (1 - RESERVED_SHARE) - limit_s
         epoch = Batches(len(prepared.train), config.batch_rows, prepared.seed).steps_per_epoch
-        config, step_s, notes = quickest(config, lambda c: making(c, prepared)[0], prepared, limit_s / 2, context)
-        width = _width_for(left_s / (epoch * step_s)) if options.get("width") is None else config.width
+        config, step_s, notes = quickest(config, make, prepared, limit_s / 2, context)
+        width = cls.width_for(left_s / (epoch * step_s)) if options.get("width") is None else config.width
         if width != config.width:
             config = config.model_copy(update={"width": width})
-            count = config.threads or prepared.threads
-            step_s = measured_step_s(making(config, prepared)[0], count, limit_s / 4, context)
+            step_s = measured_step_s(make(config), config.threads or prepared.threads, limit_s / 4, context)
         steps = config.steps or max(1, min(int(left_s / step_s), max(MOST_EPOCHS * epoch, ENOUGH_STEPS)))
         chosen = config.model_copy(update={"steps": steps})
         told_of = {"step_ms": notes, "epochs": round(steps / epoch, 2)}
         return Proposal(chosen.model_dump(mode="json"), round(steps * step_s, 3), told_of)
 
+    @classmethod
+    def width_for(cls, epochs: float) -> int:
+        """The widest that still sees the pictures often enough, when the narrowest would see them `epochs` times."""
+        allowed = [width for width in WIDTHS if epochs / (width / WIDTHS[0]) ** COST_POWER >= WIDE_EPOCHS]
+        return max(allowed, default=WIDTHS[0])
+
     def fit(self, prepared: Prepared, context: Context) -> Fitted:
         config = decided(self.config, prepared)
-        make, reading = making(config, prepared)
+        make, reading = making(config, prepared, self.network(config, prepared))
         course, progress = taught(self.name, config, prepared, make, context)
         assert isinstance(course.network, DetectionNetwork)
         network = course.network.eval().folded().requires_grad_(False)
@@ -202,7 +218,7 @@ class Detector(Learner):
         return fitted
 
 
-def decided(config: DetectorConfig, prepared: Prepared) -> DetectorConfig:
+def decided(config: C, prepared: Prepared) -> C:
     """The config without open questions but steps (none: fifty epochs) and precision (auto: what the processor has)."""
     changes: dict[str, Any] = {"width": config.width or WIDTHS[0]}
     if config.upright == "auto":
@@ -232,17 +248,23 @@ def levels_of(prepared: Prepared) -> list[str]:
     return list((prepared.schema.targets[0].state or {})["levels"])
 
 
-def _width_for(epochs: float) -> int:
-    """The widest that still sees the pictures often enough, when the narrowest would see them `epochs` times."""
-    allowed = [width for width in WIDTHS if epochs / (width / WIDTHS[0]) ** COST_POWER >= WIDE_EPOCHS]
-    return max(allowed, default=WIDTHS[0])
+def small_network(config: DetectorConfig, prepared: Prepared) -> Callable[[int], DetectionNetwork]:
+    """Makes the network for so many categories."""
+    pictures, width = prepared.train.feeds[PICTURE], config.width or WIDTHS[0]
+    mean, deviation = pixel_statistics(pictures)
+    channels = pictures.shape[3]
+    return lambda categories: DetectionNetwork(
+        SmallTrunk(channels, width, mean, deviation), categories, width * GROWTH[1]
+    )
 
 
-def making(config: DetectorConfig, prepared: Prepared) -> tuple[Callable[[], Course], Reading]:
-    """What begins the fit, as often as it must be begun, and how its maps are read."""
+def making(
+    config: DetectorConfig, prepared: Prepared, made: Callable[[int], DetectionNetwork]
+) -> tuple[Callable[[], Course], Reading]:
+    """What begins the fit, as often as it must be begun, and how its maps are read. made: the network, of so many categories."""
     levels, pictures = levels_of(prepared), prepared.train.feeds[PICTURE]
     truth = Truth.of(prepared, levels)
-    height, width, channels = pictures.shape[1:]
+    height, width = pictures.shape[1:3]
     reading = Reading(height, width, len(levels), truth.unit_px, (1.0,) * len(levels))
     maps, loss = Maps(height, width, len(levels)), MapLoss(len(levels), truth.unit_px)
     table = torch.from_numpy(np.require(pictures, dtype=np.uint8, requirements=["C", "W"]))
@@ -257,7 +279,6 @@ def making(config: DetectorConfig, prepared: Prepared) -> tuple[Callable[[], Cou
     )
     batches = Batches(len(pictures), config.batch_rows, prepared.seed)
     steps = config.steps or 50 * batches.steps_per_epoch
-    mean, deviation = pixel_statistics(pictures)
     place = device()
 
     def batch(step: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -268,7 +289,7 @@ def making(config: DetectorConfig, prepared: Prepared) -> tuple[Callable[[], Cou
     def make() -> Course:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(prepared.seed)
-            network = DetectionNetwork(channels, len(levels), config.width or WIDTHS[0], mean, deviation)
+            network = made(len(levels))
         network = network.to(place).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         return Course(
             network=network,

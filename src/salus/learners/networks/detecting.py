@@ -68,37 +68,72 @@ class Residual(nn.Module):
         return builder.node("Relu", builder.node("Add", value, inner))
 
 
-class DetectionNetwork(nn.Module):
-    """x_BCHW (0 to 255; sides are multiples of 32) -> (B, K + 4, H / 8, W / 8): logits of the categories, and the logarithms of the
-    distances to the left, upper, right and lower edge, in units that the learner chooses."""
+class Trunk(nn.Module):
+    """x_BCHW (0 to 255) -> maps of strides 8, 16 and 32 with `sizes` channels."""
 
-    def __init__(self, channels: int, categories: int, width: int, mean: float, deviation: float):
+    sizes: tuple[int, int, int]
+
+    def maps(self, x_BCHW: torch.Tensor) -> list[torch.Tensor]:
+        raise NotImplementedError
+
+    def map_nodes(self, builder: GraphBuilder, value: str) -> list[str]:
+        """`maps` of the folded trunk as nodes."""
+        raise NotImplementedError
+
+
+class SmallTrunk(Trunk):
+    """Residual blocks, all of it learned anew."""
+
+    def __init__(self, channels: int, width: int, mean: float, deviation: float):
         super().__init__()
-        self.mean, self.deviation, self.categories = mean, deviation, categories
+        self.mean, self.deviation = mean, deviation
         sizes = [width * growth for growth in GROWTH]
+        self.sizes = (sizes[1], sizes[2], sizes[3])
         self.stem = Unit(channels, sizes[0], 2 * STEM_STRIDE - 1, STEM_STRIDE)
         self.down = nn.ModuleList(Unit(before, size, 3, 2) for before, size in pairwise(sizes))
         self.stages = nn.ModuleList(
             nn.Sequential(*(Residual(size) for _ in range(depth))) for size, depth in zip(sizes, DEPTHS, strict=True)
         )
-        self.lateral = nn.ModuleList(Unit(size, sizes[1], 1, active=False) for size in sizes[1:])
-        self.merged = nn.ModuleList(Unit(sizes[1], sizes[1], 3) for _ in range(2))
-        self.what = nn.Sequential(Unit(sizes[1], sizes[1], 3), nn.Conv2d(sizes[1], categories, 1))
-        self.where = nn.Sequential(Unit(sizes[1], sizes[1], 3), nn.Conv2d(sizes[1], 4, 1))
-        last_what, last_where = self.what[1], self.where[1]
-        assert isinstance(last_what, nn.Conv2d) and isinstance(last_where, nn.Conv2d)
+
+    def maps(self, x_BCHW: torch.Tensor) -> list[torch.Tensor]:
+        x = x_BCHW.float().sub(self.mean).div(self.deviation).contiguous(memory_format=torch.channels_last)
+        x = self.stages[0](self.stem(x))
+        found = []
+        for down, stage in zip(self.down, list(self.stages)[1:], strict=True):
+            x = stage(down(x))
+            found.append(x)
+        return found
+
+    def map_nodes(self, builder: GraphBuilder, value: str) -> list[str]:
+        centred = builder.node("Sub", value, builder.constant(self.mean))
+        x = self.stem.nodes(builder, builder.node("Div", centred, builder.constant(self.deviation)))
+        x = _nodes(builder, self.stages[0], x)
+        found = []
+        for down, stage in zip(self.down, list(self.stages)[1:], strict=True):
+            x = _nodes(builder, stage, _nodes(builder, down, x))
+            found.append(x)
+        return found
+
+
+class DetectionNetwork(nn.Module):
+    """x_BCHW (0 to 255; sides are multiples of 32) -> (B, K + 4, H / 8, W / 8): logits of the categories, and the logarithms of the
+    distances to the left, upper, right and lower edge, in units that the learner chooses. wide: channels of the way back."""
+
+    def __init__(self, trunk: Trunk, categories: int, wide: int):
+        super().__init__()
+        self.trunk = trunk
+        self.lateral = nn.ModuleList(Unit(size, wide, 1, active=False) for size in trunk.sizes)
+        self.merged = nn.ModuleList(Unit(wide, wide, 3) for _ in range(2))
+        last_what, last_where = nn.Conv2d(wide, categories, 1), nn.Conv2d(wide, 4, 1)
+        self.what = nn.Sequential(Unit(wide, wide, 3), last_what)
+        self.where = nn.Sequential(Unit(wide, wide, 3), last_where)
         assert last_what.bias is not None and last_where.bias is not None
         nn.init.constant_(last_what.bias, -math.log((1 - FIRST_SHARE) / FIRST_SHARE))
         nn.init.zeros_(last_where.bias)
         nn.init.normal_(last_where.weight, std=0.01)
 
     def forward(self, x_BCHW: torch.Tensor) -> torch.Tensor:
-        x = x_BCHW.float().sub(self.mean).div(self.deviation).contiguous(memory_format=torch.channels_last)
-        x = self.stages[0](self.stem(x))
-        maps = []
-        for down, stage in zip(self.down, list(self.stages)[1:], strict=True):
-            x = stage(down(x))
-            maps.append(x)
+        maps = self.trunk.maps(x_BCHW)
         seen = self.lateral[2](maps[2])
         for level, merged in zip((1, 0), self.merged, strict=True):
             larger = functional.interpolate(seen, scale_factor=2.0, mode="nearest")
@@ -115,20 +150,11 @@ class DetectionNetwork(nn.Module):
 
     def nodes(self, builder: GraphBuilder, value: str) -> str:
         """`forward` of the folded network."""
-        centred = builder.node("Sub", value, builder.constant(self.mean))
-        x = self.stem.nodes(builder, builder.node("Div", centred, builder.constant(self.deviation)))
-        maps = []
-        for level, stage in enumerate(self.stages):
-            if level:
-                x = _nodes(builder, self.down[level - 1], x)
-            x = _nodes(builder, stage, x)
-            maps.append(x)
-        seen = _nodes(builder, self.lateral[2], maps[3])
+        maps = self.trunk.map_nodes(builder, value)
+        seen = _nodes(builder, self.lateral[2], maps[2])
         for level, merged in zip((1, 0), self.merged, strict=True):
-            larger = _twice(builder, seen)
-            seen = _nodes(
-                builder, merged, builder.node("Add", _nodes(builder, self.lateral[level], maps[level + 1]), larger)
-            )
+            beside = _nodes(builder, self.lateral[level], maps[level])
+            seen = _nodes(builder, merged, builder.node("Add", beside, _twice(builder, seen)))
         return builder.node("Concat", _nodes(builder, self.what, seen), _nodes(builder, self.where, seen), axis=1)
 
 

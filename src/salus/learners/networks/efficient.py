@@ -106,7 +106,7 @@ class Tail(MeanHead):
         return features
 
     def feature_nodes(self, builder: GraphBuilder, value: str) -> str:
-        return _nodes(builder, self.parts, value)
+        return nodes_of(builder, self.parts, value)
 
 
 class Body(nn.Module):
@@ -133,7 +133,7 @@ class Body(nn.Module):
         if self.enlarge > 1:
             scales = builder.constant([1.0, 1.0, self.enlarge, self.enlarge])
             x = builder.node("Resize", x, "", scales, mode="linear", coordinate_transformation_mode="half_pixel")
-        return _nodes(builder, self.parts, x)
+        return nodes_of(builder, self.parts, x)
 
 
 class Whole(MeanHead):
@@ -196,7 +196,8 @@ def _tensor(tensors: Mapping[str, np.ndarray], name: str, shape: tuple[int, ...]
     return found.astype(np.float64)
 
 
-def _nodes(builder: GraphBuilder, parts: nn.Sequential, value: str) -> str:
+def nodes_of(builder: GraphBuilder, parts: nn.Sequential, value: str) -> str:
+    """Layers and blocks, one after the other."""
     for part in parts:
         assert isinstance(part, Layer | Block)
         value = part.nodes(builder, value)
