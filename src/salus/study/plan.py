@@ -73,6 +73,7 @@ PORTFOLIO: dict[str, tuple[Chance, ...]] = {
         Chance("text_cnn", 0.35, 100.0),
         Chance("text_rnn", 0.35, 150.0),
     ),
+    "mixed": (Chance("boosting", 0.3), Chance("fusion", 0.6), Chance("linear", 0.1)),
     "table": (
         Chance("linear", 0.15),
         Chance("boosting", 0.35),
@@ -271,7 +272,10 @@ def _fits(proposals: _Proposals, left_s: float, times: int) -> tuple[list[dict[s
 
 def _inputs(prepared: Prepared) -> str:
     kinds = {column.kind for column in prepared.schema.inputs}
-    return next((kind for kind in ("image", "series") if kind in kinds), "table")
+    perceived = [kind for kind in ("image", "series") if kind in kinds]
+    if perceived and len(kinds) > 1:
+        return "mixed"
+    return perceived[0] if perceived else "table"
 
 
 def _candidates(prepared: Prepared, spec: TrainSpec) -> list[tuple[type[Learner], float]]:

@@ -5,6 +5,7 @@ Knows which rows are labelled and on which side they lie. Fits no kind, see `les
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -32,6 +33,9 @@ FOLDED_PICTURES_S = 60.0  # a shorter budget does not teach several networks
 SURE_GROUP = 0.8  # how sure a found group must be to be used
 FEWEST_GROUPS = 3
 MEASURED_TEXTS = 500  # pairs of texts, whose lengths tell a summary from a translation
+FILES = frozenset({"image", "audio"})  # kinds whose values were files
+FILE_NAME = re.compile(r".*\.[A-Za-z][A-Za-z0-9]{1,4}")
+NAMES_LOOKED_AT = 200
 MAX_NUMBER_CLASSES = 100  # a target of whole numbers beside pictures or recordings is a class up to this many
 
 
@@ -91,6 +95,13 @@ def read_values(version: DataVersion, columns: tuple[Column, ...], rows: np.ndar
 def prepare(version: DataVersion, spec: TrainSpec) -> Material:
     """Gives columns their roles, encodes the target and splits the rows."""
     spec, guessed = _with_found_group(version, spec)
+    if names := _file_names(version, spec):
+        told = {"where": ", ".join(names)}
+        guessed = (
+            *guessed,
+            Finding(code="file_names_left_out", severity=Severity.INFO, columns=names, parameters=told),
+        )
+        spec = spec.model_copy(update={"ignore": (*spec.ignore, *names)})
     columns = assign_roles(version, spec)
     targets = tuple(_target_column(version, name, columns, spec.task) for name in spec.target)
     target_values = [values for _, values in targets]
@@ -189,16 +200,23 @@ def assign_roles(version: DataVersion, spec: TrainSpec) -> tuple[Column, ...]:
         roles[spec.time] = Role.TIME
     found = version.schema.columns
     columns = tuple(c.model_copy(update={"role": roles.get(c.name, _left(c, spec))}) for c in found)
-    return _pictures_alone(columns)
+    return columns
 
 
-def _pictures_alone(columns: tuple[Column, ...]) -> tuple[Column, ...]:
-    """Beside pictures, plain columns are left out: no learner joins them yet."""
-    if not any(c.role is Role.INPUT and c.kind == "image" for c in columns):
-        return columns
-    return tuple(
-        c.model_copy(update={"role": Role.IGNORE}) if c.role is Role.INPUT and c.kind != "image" else c for c in columns
-    )
+def _file_names(version: DataVersion, spec: TrainSpec) -> tuple[str, ...]:
+    """Columns beside pictures or sounds that only say where these lay: a model would learn folders by heart."""
+    columns = version.schema.columns
+    if not any(column.kind in FILES for column in columns):
+        return ()
+    given = {*spec.target, *spec.ignore, spec.group, spec.split, spec.time}
+    asked = [c.name for c in columns if c.kind in ("text", "category") and c.role is Role.INPUT and c.name not in given]
+    some = np.unique(np.linspace(0, version.rows - 1, min(version.rows, NAMES_LOOKED_AT)).astype(np.int64))
+    values = version.take(asked, some) if asked else {}
+    return tuple(name for name in asked if _name_files([value for value in values[name] if value is not None]))
+
+
+def _name_files(values: list[Any]) -> bool:
+    return len(values) > 0 and all(isinstance(value, str) and FILE_NAME.fullmatch(value) for value in values)
 
 
 def _left(column: Column, spec: TrainSpec) -> Role:
