@@ -20,20 +20,20 @@ import pytest
 from serving_bundles import OTHER_TOKEN, PREDICT_TOKEN, READ_TOKEN, TOKEN, Home, Running, rows, running
 
 from salus.bundle.large import FOLDER, Looked, make_large, seal
-from salus.core.wire import file_digest
-from salus.testing.large import gguf, safetensors
+from salus.core.wire import digest, file_digest
+from salus.testing.large import SLOW_CONTEXT_TOKENS, gguf, safetensors
 
 CHAT, COMPLETIONS, EMBEDDINGS = "/v1/chat/completions", "/v1/completions", "/v1/embeddings"
 HELLO = [{"role": "user", "content": "hello"}]
 SERVER = (str(Path(__file__).with_name("toy_large_server.py")),)
 
 
-def large(home: Home, name: str, answers: str = "text", chat: bool = True) -> dict[str, Path]:
+def large(home: Home, name: str, answers: str = "text", chat: bool = True, context_tokens: int = 64) -> dict[str, Path]:
     folder = home.path / name
     folder.mkdir()
     model = folder / "small.gguf"
     model.write_bytes(gguf() if answers == "text" else safetensors({}))
-    looked = Looked("gguf", answers, "llama", chat, 64, 12, "mit")  # type: ignore[arg-type]
+    looked = Looked("gguf", answers, "llama", chat, context_tokens, 12, "mit")  # type: ignore[arg-type]
     manifest = make_large({model.name: model}, {model.name: file_digest(model)}, looked, "mit", "a test")
     files = {FOLDER + model.name: model}
     for file, content in seal(manifest, home.signer).items():
@@ -356,3 +356,25 @@ def test_the_published_client_understands_the_answers(server: Running) -> None:
         pytest.raises(openai.AuthenticationError),
     ):
         client.models.list()
+
+
+def test_a_model_that_loads_for_long_holds_up_no_other_word_of_the_control_plane(tmp_path: Path) -> None:
+    home = Home(tmp_path / "home")
+    with running(home, program=SERVER) as server:
+        pets = home.endpoint("pets", home.table())
+        slow = home.endpoint("slow", large(home, "slow", context_tokens=SLOW_CONTEXT_TOKENS))
+        assert server.push(home.snapshot(pets, slow)).json()["endpoints"] == {
+            "one/pets": "ready",
+            "one/slow": "starting",
+        }
+        home.keys = [key for key in home.keys if key["hash"] != digest(PREDICT_TOKEN.encode())]
+        server.push(home.snapshot(pets, slow))
+        with server.client(PREDICT_TOKEN) as revoked, server.client() as client:
+            assert error(revoked.get("/v1/models")) == (401, "auth_invalid")
+            assert error(client.post(COMPLETIONS, json={"model": "slow", "prompt": "a"})) == (503, "starting")
+            for _ in range(200):
+                answer = client.post(COMPLETIONS, json={"model": "slow", "prompt": "a"})
+                if answer.status_code == 200:
+                    break
+                time.sleep(0.1)
+            assert answer.json()["choices"][0]["text"] == "a"

@@ -34,6 +34,7 @@ from salus.programs.locks import ProgramLock
 from salus.programs.logs import log_to_stderr
 from salus.programs.parent import stop_when_parent_goes
 from salus.programs.places import check_home, check_host
+from salus.serving.endpoint import STARTING
 from salus.serving.large import describe_large
 from salus.serving.protocol import BoundedProtocol
 from salus.serving.server import bind, bind_local, control_socket
@@ -47,6 +48,7 @@ UPKEEP_EVERY_S = 1.0
 TIDY_EVERY_S = 600.0
 PUSH_TIMEOUT_S = 60.0
 LONGEST_PUSH_PAUSE_S = 1.0
+LOOK_EVERY_S = 0.1  # while models are being loaded
 log = logging.getLogger("salus.programs.control")
 
 
@@ -119,6 +121,7 @@ class Pusher:
         self.client = httpx2.Client(transport=transport, timeout=PUSH_TIMEOUT_S, trust_env=False)
         self.pause_s = 0.0
         self.pushed: str | None = None  # the model server's process that has the last snapshot
+        self.loading: int | None = None  # the ticket whose models are still being loaded
 
     def push_if_asked(self) -> None:
         """Waits a moment for a change; also sends to a model server that has been started anew."""
@@ -129,10 +132,19 @@ class Pusher:
         ticket = ticket if ticket is not None else seen.ask()
         serving = self._serving()
         try:
-            answer = self.client.post("http://salus/snapshot", content=seal(snapshot.build(self.records), self.signer))
+            if ticket == self.loading and self.pushed == serving:
+                time.sleep(LOOK_EVERY_S)
+                answer = self.client.get("http://salus/endpoints")
+            else:
+                content = seal(snapshot.build(self.records), self.signer)
+                answer = self.client.post("http://salus/snapshot", content=content)
             answer.raise_for_status()
             self.pushed = serving
-            seen.answer(ticket, dict(answer.json().get("endpoints", {})))
+            states = dict(answer.json().get("endpoints", {}))
+            # A large model loads for minutes. A change that comes meanwhile, such as a revoked key, must not wait for it.
+            self.loading = ticket if STARTING in states.values() else None
+            if self.loading is None:
+                seen.answer(ticket, states)
             self.pause_s = 0.0
         except (httpx2.HTTPError, ValueError) as error:
             self.pushed = None

@@ -26,6 +26,7 @@ from salus.serving.pool import Pace, Pool
 from salus.serving.snapshot import SnapshotEndpoint
 
 TIMED_RUNS = 3
+READY, STARTING = "ready", "starting"
 Opener = Callable[[Mapping[str, Path]], Model]
 
 
@@ -140,4 +141,4 @@ class Endpoint:
         if self.error is not None:
             serving = None if self.current is None else self.current.asked.version
             return {**self.error.problem(), **self.error.to_json(), "state": "failed", "serving": serving}
-        return "ready" if self.current is not None and self.current.asked == self.asked else "starting"
+        return READY if self.current is not None and self.current.asked == self.asked else STARTING

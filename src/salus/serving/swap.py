@@ -22,6 +22,7 @@ from salus.serving.pool import Pool
 from salus.serving.snapshot import Snapshot, SnapshotEndpoint, SnapshotStore
 
 LOG = logging.getLogger("salus.serving")
+LOADING_PATIENCE_S = 3.0
 
 
 class House:
@@ -41,6 +42,7 @@ class House:
         self._lock = asyncio.Lock()
         self._keeping = asyncio.Lock()
         self._starting: asyncio.Task[None] | None = None
+        self._loading: set[asyncio.Future[None]] = set()
 
     @property
     def sequence(self) -> int | None:
@@ -66,14 +68,20 @@ class House:
             await asyncio.sleep(0)
 
     async def push(self, document: bytes) -> dict[str, Any]:
-        """A sealed snapshot from the control plane -> the state of every endpoint, when all are loaded."""
+        """A sealed snapshot from the control plane -> the state of every endpoint, when all are loaded or after a while: the
+        control plane has other things to say. Keys are in force in any case."""
         snapshot = self._store.verify(document)
         if self._snapshot is not None and snapshot.sequence < self._snapshot.sequence:
             raise SalusError("snapshot_stale", expected=self._snapshot.sequence, found=snapshot.sequence)
         loading = asyncio.ensure_future(self._take(snapshot))  # keys are in force before the first await
         await asyncio.sleep(0)
         await self._keep(snapshot, document)
-        await loading
+        await asyncio.wait({loading}, timeout=LOADING_PATIENCE_S)
+        if loading.done():
+            loading.result()
+        else:
+            self._loading.add(loading)
+            loading.add_done_callback(self._loading.discard)
         return self.states()
 
     async def _keep(self, snapshot: Snapshot, document: bytes) -> None:

@@ -19,6 +19,7 @@ from salus.core.errors import SalusError
 from salus.inference.generation.engine import Event, GenerationEngine, Loading
 
 TEMPLATE = "{% for m in messages %}<{{ m.role }}>{{ m.content }}{% endfor %}<assistant>"
+SLOW_CONTEXT_TOKENS = 63  # a model that the echo loads for seconds
 FIELDS: dict[str, Any] = {
     "general.architecture": "llama",
     "general.license": "mit",
@@ -101,6 +102,8 @@ class EchoEngine(GenerationEngine):
     the process."""
 
     def load(self, loading: Loading) -> None:
+        if loading.context_tokens == SLOW_CONTEXT_TOKENS:
+            time.sleep(6)
         self._context_tokens = loading.context_tokens
         self._open: dict[int, tuple[list[str], bool, int]] = {}
         self._vectors: list[tuple[int, list[list[float]]]] = []
