@@ -25,7 +25,7 @@ PENALTIES = (1.0, 1e1, 1e2, 1e3, 1e4, 1e5)
 CHUNK = 512
 ASKED_EVERY = 48  # windows that are asked as a request would
 BUDGET_S = 300.0
-SHORT_BUDGET_S = 60.0
+SHORT_BUDGET_S, LONGER_BUDGET_S = 60.0, 180.0
 
 
 def run(name: str, data: Path, budget_s: float | None, threads: int, seed: int) -> dict[str, Any]:
@@ -38,6 +38,7 @@ def run(name: str, data: Path, budget_s: float | None, threads: int, seed: int) 
         path = data / "fitbit_daily" / "dailyActivity_merged.csv"
         return _told(salus.fit(path, ["TotalSteps", "Calories"], **said))
     path = data / "heartpy_ppg" / "data2.csv"
+    said["budget"] = budget_s or LONGER_BUDGET_S
     return _told(salus.fit(path, "hr", time="timer", horizon=58, history=512, **said))
 
 

@@ -30,7 +30,7 @@ SEASONS = 4  # earlier seasons whose value at the same place is seen
 MOST_OTHERS = 16  # channels whose newest value is seen
 WAVES = (("day_sine", "day_cosine", 86400.0), ("week_sine", "week_cosine", 604800.0))
 HELD_CELLS = 60_000  # steps of channels by which it is known when to end
-CELLS_A_SECOND = 4e5  # steps of channels that a tree of 31 leaves is grown from, on one thread
+CELLS_A_SECOND = 8e5  # steps of channels that a tree of 31 leaves is grown from, on one thread
 
 
 class BoostingForecastConfig(LearnerConfig):
