@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from salus.core.errors import SalusError
 from salus.core.nouns import Column, Role, Schema
 from salus.evaluation.measures.detection import Detection
 from salus.tasks.compound import as_objects
@@ -166,3 +167,10 @@ def test_the_task_follows_from_the_kinds_and_small_boxes_need_large_pictures() -
     for small, width in ((5.0, 640), (40.0, 480), (200.0, 320)):
         state = task.fit_input(pictures, "image", {}, [{"levels": LEVELS, "sides_px": [small, 50, 90]}])
         assert state["whole"] and state["width"] == width
+
+
+def test_where_no_box_is_there_is_nothing_to_learn() -> None:
+    column = Column(name="boxes", kind="boxes", role=Role.TARGET)
+    with pytest.raises(SalusError) as caught:
+        ObjectDetection().fit_target(as_objects([[], []]), column)
+    assert caught.value.code == "boxes_nowhere" and "boxes" in caught.value.detail()

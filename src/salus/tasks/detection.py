@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from salus.core.errors import SalusError
+from salus.core.nouns import Column
 from salus.data.kinds.base import Values
 from salus.tasks.compound import CompoundTask, as_objects
 from salus.tasks.overlap import SIDES, average_precision, corners_of, matched, surest
@@ -42,6 +44,13 @@ class ObjectDetection(CompoundTask):
         return as_objects(
             [[box for box in boxes if box["right"] > box["left"] and box["bottom"] > box["top"]] for boxes in values]
         )
+
+    def fit_target(self, target: np.ndarray, column: Column) -> dict[str, Any]:
+        """`boxes_nowhere` where there is nothing to learn."""
+        state = super().fit_target(target, column)
+        if not state["levels"]:
+            raise SalusError("boxes_nowhere", where=column.name)
+        return state
 
     def fit_input(
         self, values: Values, kind: str, options: Mapping[str, Any], states: Sequence[Mapping[str, Any]]
