@@ -11,6 +11,7 @@ ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
 PAGE = ROOT / "docs" / "benchmarks.md"
 OURS = "salus"
+LONGEST_WORD = 120  # of a cell
 HEAD = """# Benchmarks
 
 Every figure here was printed by the script that its section names; the JSON with all single runs and the machine lies in `benchmarks/results/`.
@@ -39,6 +40,8 @@ def text() -> str:
 
 def section(result: dict[str, Any]) -> str:
     """One script: its machine, and its figures as a table or, of quality.py, as a table a set."""
+    if "task" in result:
+        return "\n".join([*task_lines(result), ""])
     lines = [f"## {result['script']}", "", machine_line(result), ""]
     lines += quality_lines(result["sets"]) if "sets" in result else figure_lines(result["figures"])
     return "\n".join([*lines, ""])
@@ -49,6 +52,33 @@ def machine_line(result: dict[str, Any]) -> str:
     versions = ", ".join(f"{name} {version}" for name, version in machine["versions"].items())
     where = f"{machine['cores']} cores of {machine['processor']}, {machine['memory'] / 2**30:.0f} GiB"
     return f"`benchmarks/{result['script']}.py` on {where}; {versions}."
+
+
+def task_lines(result: Mapping[str, Any]) -> list[str]:
+    """One task of tasks.py: every number that it gave, by its path of names."""
+    conditions = f"{result['threads']} threads, {shown(result['seconds'])} s in all"
+    note = f" {result['note']}" if "note" in result else ""
+    lines = [
+        f"## task {result['task']}",
+        "",
+        f"{machine_line(result)} `--task {result['task']}`, {conditions}.{note}",
+        "",
+    ]
+    return [*lines, "| figure | value |", "| --- | --- |", *leaf_lines(result["figures"], "")]
+
+
+def leaf_lines(value: Any, name: str) -> list[str]:
+    """A row for every number or short word below; an interval is one row. Lists, such as samples, are left to the JSON."""
+    if isinstance(value, Mapping):
+        if {"value", "low", "high"} <= value.keys():
+            return [f"| {name} | {shown(value['value'])} ({shown(value['low'])} to {shown(value['high'])}) |"]
+        inside = f"{name}: " if name else ""
+        return [line for key, part in value.items() for line in leaf_lines(part, f"{inside}{key}")]
+    if isinstance(value, bool) or value is None or isinstance(value, list):
+        return []
+    if isinstance(value, int | float):
+        return [f"| {name} | {shown(float(value))} |"]
+    return [f"| {name} | {value} |"] if len(str(value)) <= LONGEST_WORD else []
 
 
 def figure_lines(figures: list[dict[str, Any]]) -> list[str]:
