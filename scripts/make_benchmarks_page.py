@@ -47,7 +47,7 @@ def section(result: dict[str, Any]) -> str:
     return "\n".join([*lines, ""])
 
 
-def machine_line(result: dict[str, Any]) -> str:
+def machine_line(result: Mapping[str, Any]) -> str:
     machine = result["machine"]
     versions = ", ".join(f"{name} {version}" for name, version in machine["versions"].items())
     where = f"{machine['cores']} cores of {machine['processor']}, {machine['memory'] / 2**30:.0f} GiB"
