@@ -19,7 +19,7 @@ from salus.learners.graphs import GraphBuilder
 
 DENSE = 32  # columns a text column
 FEWEST_TEXTS = 2  # that have an n-gram, for it to count
-MAX_KEPT = 60_000  # n-grams, the most frequent ones
+MAX_KEPT = 120_000  # n-grams, the most frequent ones
 MAX_ANSWERS = 20  # classes, or targets, with a column of their own
 FOLDS = 4
 MAX_ROWS = 100_000  # of train that are learned from
