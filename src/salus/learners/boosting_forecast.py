@@ -173,7 +173,7 @@ class Boosted(Mean):
         for start in range(0, len(x_BCT), CHUNK_ROWS):
             some = slice(start, start + CHUNK_ROWS)
             table = self._lags.table(x_BCT[some], told_in(told, some))
-            said = self._booster.predict(table.reshape(-1, self._lags.width))
+            said = self._booster.predict(table.reshape(-1, self._lags.width), num_threads=1)
             parts.append(said.reshape(table.shape[:3]))
         return np.asarray(linear + np.concatenate(parts))
 

@@ -22,6 +22,7 @@ from salus.core.errors import SalusError
 from salus.core.nouns import Schema
 from salus.data.kinds.stamp import STAMP_PARTS, UNKNOWN_DAY
 from salus.learners.base import Fitted, Learner, Part, Prepared
+from salus.learners.folds import few_threads
 from salus.learners.graphs import GraphBuilder
 from salus.tasks.base import Task
 from salus.tasks.forecasting import LEVELS
@@ -166,10 +167,12 @@ class ForecastLearner(Learner):
         scales = Scales.of(prepared.schema)
         if not len(prepared.train):
             raise SalusError("forecast_no_origins", where="the train side", expected=scales.horizon, found=0)
-        mean, details = self.teach(prepared, scales, context)
         # Rows that were learned from are missed by less; they are asked only where none are held out.
         judged = prepared.validation if len(prepared.validation) else prepared.train
-        bands = bands_of(mean, scales, judged)
+        # On a busy machine several threads of the BLAS wait for each other ten times as long as one works.
+        with few_threads(0, 1):
+            mean, details = self.teach(prepared, scales, context)
+            bands = bands_of(mean, scales, judged)
         return ForecastFitted(mean, scales, bands, details)
 
 
