@@ -59,6 +59,12 @@ def test_an_answer_is_a_png_of_the_pixels() -> None:
     assert set(said[0]) == set(TASK.output_schema([state], ["image"])["required"])
 
 
+def test_a_picture_that_is_not_finite_is_no_answer() -> None:
+    with pytest.raises(SalusError) as caught:
+        TASK.settle(np.full((1, 2, 2, 1), np.nan, np.float32), [{}])
+    assert caught.value.code == "engine_failed"
+
+
 def test_a_seed_may_be_left_out_of_a_row() -> None:
     label = Column(name="label", kind="category", state={"levels": ["a"]})
     seed = SEED.model_copy(update={"state": TASK.fit_asked(SEED, [])})

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from salus.core.errors import SalusError
 from salus.core.nouns import Column
 from salus.data.kinds import kind_named
 from salus.data.kinds.base import Values
@@ -54,6 +55,8 @@ class ImageGeneration(CompoundTask):
         return np.asarray(rows % MOST_SEED, dtype=np.float64)
 
     def settle(self, raw: np.ndarray, states: Sequence[Mapping[str, Any]]) -> np.ndarray:
+        if not np.isfinite(raw).all():
+            raise SalusError("engine_failed", found="a picture that is not finite")
         return as_objects(list(np.round(np.clip(raw, 0, 255)).astype(np.uint8)))
 
     def losses(self, answers: np.ndarray, target: np.ndarray) -> np.ndarray:
