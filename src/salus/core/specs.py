@@ -75,6 +75,7 @@ class TrainSpec(Spec):
     split_at: tuple[int | str, ...] = Field(default=(), max_length=3)  # rows or moments: choose, judge, end
     new_series: bool = False  # forecasts are judged on series (of `group`) that were never learned from
     learner: str = "auto"
+    start: str | None = Field(default=None, max_length=4096)  # a folder with a model of transformers to start from
     options: dict[str, Any] = Field(default_factory=dict)  # fields of the learner's Config
     budget_s: float = Field(default=300.0, ge=1.0, le=7 * 24 * 3600.0)
     seed: int = Field(default=0, ge=0, lt=2**31)

@@ -28,6 +28,7 @@ from salus.study.package import Package, draft, examples_for, publish
 from salus.study.plan import make_plan
 from salus.study.prepare import prepare
 from salus.study.rounds import rounds_of
+from salus.study.start import started
 
 
 def run_study(
@@ -52,7 +53,7 @@ def run_study(
     ):
         folder = context.folder or Path(scratch)
         threads = spec.threads or os.cpu_count() or 1
-        spec = _with_recipe(spec)
+        spec = started(version, _with_recipe(spec))
         _check_same(version, spec, context)
         if spec.horizon is not None:
             version, spec = origins_of(version, spec)
