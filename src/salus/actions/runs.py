@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection
@@ -28,6 +29,7 @@ def start(
     principal.require("write")
     spec = checked(TrainSpec, dict(asked.get("spec") or {}), "spec")
     check_train_spec(spec)
+    _check_start(spec, records)
     name = check_name(asked.get("data_set", ""), "data_set")
     model = check_name(asked.get("model") or name_from(name), "model")
     deploy = check_name(asked["deploy"], "deploy") if asked.get("deploy") else None
@@ -46,6 +48,16 @@ def start(
         return {"run": run}
 
     return _begun(principal, records, language, once, change)
+
+
+def _check_start(spec: TrainSpec, records: Records) -> None:
+    """A folder to start from must lie below those that the service may read in place."""
+    if spec.start is None:
+        return
+    roots = [Path(root).resolve() for root in records.settings.import_roots.split(":") if root]
+    asked = Path(spec.start).resolve()
+    if not any(root == asked or root in asked.parents for root in roots):
+        raise SalusError("start_missing", where="start", found="a folder outside of those that the service may read")
 
 
 def enqueue(

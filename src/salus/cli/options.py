@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -107,6 +108,9 @@ def train_flags(
     time: Annotated[str | None, typer.Option(help="Column of times: the latest rows judge.")] = None,
     ignore: Annotated[list[str] | None, typer.Option(help="Column to leave out; may be repeated.")] = None,
     learner: Annotated[str | None, typer.Option(help="auto, or the name of a learner, such as linear.")] = None,
+    start: Annotated[
+        str | None, typer.Option("--from", help="Folder with a model of transformers to start from.")
+    ] = None,
     budget: Annotated[str | None, typer.Option(help="How long learning may take: 90s, 5m (the default) or 1h.")] = None,
     option: Annotated[
         list[str] | None, typer.Option(help="NAME=VALUE of the learner's own options; may be repeated.")
@@ -149,6 +153,7 @@ def train_flags(
         "time": time,
         "ignore": ignore or None,
         "learner": learner,
+        "start": str(Path(start).expanduser().resolve()) if start else None,
         "options": dict(_option(entry) for entry in option or []) or None,
         "budget_s": parse_duration_s(budget) if budget else None,
         "recipe": recipe,

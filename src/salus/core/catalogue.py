@@ -51,7 +51,10 @@ def check_train_spec(spec: TrainSpec) -> None:
         )
     if not spec.options:
         return
-    of_learner = learners[spec.learner]["options"] if spec.learner != "auto" else _all_options(learners)
+    if spec.start is not None:  # which of them it is follows from the data
+        learners = {name: one for name, one in learners.items() if name.startswith("pretrained_")}
+    every = spec.learner == "auto" or spec.start is not None
+    of_learner = _all_options(learners) if every else learners[spec.learner]["options"]
     for name, value in spec.options.items():
         if name not in of_learner:
             known = _words(sorted(of_learner))

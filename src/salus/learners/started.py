@@ -25,8 +25,9 @@ from salus.core.errors import SalusError
 from salus.learners.base import Fitted, Learner, LearnerConfig, Prepared, Proposal, searched
 from salus.learners.deep import DeepConfig, Goal, Lecture, course_of, measured_step_s, refit_of, taught, told
 from salus.learners.folds import held_out, loss_of
+from salus.learners.graphs import cleaned
 from salus.learners.linear import Solver
-from salus.learners.networks.started import Started, StartedPictures, StartedTexts, backbone_of
+from salus.learners.networks.started import Seen, Started, StartedPictures, StartedTexts, backbone_of
 from salus.learners.options import config_from
 from salus.learners.pictures import pixels_of
 from salus.learners.start_folder import Start, start_named
@@ -36,6 +37,7 @@ from salus.training.batches import Batches, step_generator
 from salus.training.loop import Course, threads
 
 CHUNK_ROWS = 32
+SEEN = "seen"  # the output of the backbone's own graph
 PENALTIES = (1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1000.0)
 ITERATIONS = 200
 MEASURED_SHARE, MEASURED_S = 0.05, 4.0
@@ -63,8 +65,13 @@ class StartedConfig(DeepConfig):
 
 
 class StartedFitted(Fitted):
-    def __init__(self, network: Started, feed: str, sample: np.ndarray, goal: Goal, count: int) -> None:
+    """backbone: names the weights below the head where these are still those that were started from."""
+
+    def __init__(
+        self, network: Started, feed: str, sample: np.ndarray, goal: Goal, count: int, backbone: str | None
+    ) -> None:
         self._network, self._feed, self._sample, self._goal, self._threads = network, feed, sample, goal, count
+        self._backbone = backbone
 
     def raw(self, feeds: Mapping[str, np.ndarray]) -> np.ndarray:
         with threads(self._threads):
@@ -72,9 +79,39 @@ class StartedFitted(Fitted):
 
     def export(self, path: Path) -> None:
         output = "scores" if self._goal.classification else "values"
-        rows = torch.from_numpy(np.repeat(self._sample, 3, axis=0))
+        rows = {self._feed: torch.from_numpy(np.repeat(self._sample, 3, axis=0))}
         with torch.no_grad():
-            write_file(path, exported(self._network, {self._feed: rows}, output))
+            if self._backbone is None:
+                write_file(path, exported(self._network, rows, output))
+                return
+            key = (self._backbone, self._sample.shape)
+            if key not in _graphs:
+                _graphs.clear()
+                _graphs[key] = exported(Seen(self._network), rows, SEEN)
+            write_file(path, with_head(_graphs[key], self._network, output))
+
+
+_graphs: dict[
+    tuple[str, tuple[int, ...]], bytes
+] = {}  # of the backbone that is started from: folds differ in their heads
+
+
+def with_head(graph: bytes, network: Started, output: str) -> bytes:
+    """The graph of a backbone with the head behind it."""
+    import onnx
+    from onnx import helper, numpy_helper
+
+    model = onnx.load_from_string(graph)
+    scale = network.scale.numpy()
+    weights = (network.head.weight.detach().numpy() * scale[:, None]).T
+    shift = network.head.bias.detach().numpy() * scale + network.shift.numpy()
+    for name, value in (("head_weights", weights), ("head_shift", shift)):
+        model.graph.initializer.append(numpy_helper.from_array(np.ascontiguousarray(value), name))
+    model.graph.node.append(helper.make_node("MatMul", [SEEN, "head_weights"], ["head_product"], name="head_product"))
+    model.graph.node.append(helper.make_node("Add", ["head_product", "head_shift"], [output], name="head_sum"))
+    del model.graph.output[:]
+    model.graph.output.append(helper.make_tensor_value_info(output, onnx.TensorProto.FLOAT, ("rows", len(shift))))
+    return cleaned(model)
 
 
 class StartedLearner(Learner):
@@ -139,7 +176,8 @@ class StartedLearner(Learner):
             network.scale.copy_(torch.from_numpy(goal.deviation))
             network.shift.copy_(torch.from_numpy(goal.mean))
         feed = prepared.train.feeds[self.FEED]
-        fitted = StartedFitted(network.eval(), self.FEED, feed[:1], goal, prepared.threads)
+        backbone = None if details["tuned"] else start.name
+        fitted = StartedFitted(network.eval(), self.FEED, feed[:1], goal, prepared.threads, backbone)
         fitted.details, fitted.refit = details, refit
         return fitted
 

@@ -127,3 +127,14 @@ class StartedPictures(Started):
         hidden = self.backbone(pixel_values=(pixels - self.mean) / self.deviation).last_hidden_state
         seen: torch.Tensor = hidden.mean(dim=(2, 3)) if hidden.dim() == 4 else hidden[:, 0]
         return seen
+
+
+class Seen(nn.Module):
+    """What a backbone makes of rows, as a network of its own."""
+
+    def __init__(self, network: Started) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+        return self.network.seen(inputs)
