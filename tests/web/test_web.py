@@ -106,6 +106,7 @@ def test_a_key_without_the_scope_is_refused_everywhere(web: Web) -> None:
         "/data-sets": {"name": "x"},
         "/runs": {"data_set": "x", "spec": {}},
         "/endpoints/{name}": {"model": "x", "version": 1},
+        "/models/{name}/import": {"upload": "x"},
     }
     for path, handlers in ROUTES:
         for method in handlers if path not in PUBLIC else ():
@@ -128,7 +129,10 @@ def planted(records: Records) -> dict[str, str]:
 def test_another_projects_objects_look_as_if_they_were_not(web: Web, records: Records) -> None:
     parts = planted(records)
     stranger, home = web.with_key("other"), web.with_key("default")
-    bodies = {"/endpoints/{name}": {"model": "walks", "version": 1}}
+    bodies: dict[str, dict[str, Any]] = {
+        "/endpoints/{name}": {"model": "walks", "version": 1},
+        "/models/{name}/import": {"upload": parts["upload"]},
+    }
     for path, handlers in ROUTES:
         if "{" not in path:
             continue

@@ -12,6 +12,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+from salus.bundle.large import is_large
 from salus.core.errors import SalusError
 from salus.serving.batcher import Model
 from salus.serving.endpoint import Endpoint, Opener, Version, load
@@ -22,7 +23,7 @@ from salus.serving.pool import Pool
 from salus.serving.snapshot import Snapshot, SnapshotEndpoint, SnapshotStore
 
 LOG = logging.getLogger("salus.serving")
-LOADING_PATIENCE_S = 3.0
+LARGE_PATIENCE_S = 3.0
 
 
 class House:
@@ -41,8 +42,10 @@ class House:
         self._loader = ThreadPoolExecutor(1, thread_name_prefix="load")
         self._lock = asyncio.Lock()
         self._keeping = asyncio.Lock()
-        self._starting: asyncio.Task[None] | None = None
-        self._loading: set[asyncio.Future[None]] = set()
+        self._starting: asyncio.Task[asyncio.Task[None]] | None = None
+        self._large_loader = ThreadPoolExecutor(1, thread_name_prefix="load-large")
+        self._large_lock = asyncio.Lock()
+        self._large_loading: asyncio.Task[None] | None = None
 
     @property
     def sequence(self) -> int | None:
@@ -68,20 +71,15 @@ class House:
             await asyncio.sleep(0)
 
     async def push(self, document: bytes) -> dict[str, Any]:
-        """A sealed snapshot from the control plane -> the state of every endpoint, when all are loaded or after a while: the
-        control plane has other things to say. Keys are in force in any case."""
+        """A sealed snapshot from the control plane -> the state of every endpoint, when all are loaded. Large models, which may take
+        minutes, are waited for a moment only: the control plane has other things to say."""
         snapshot = self._store.verify(document)
         if self._snapshot is not None and snapshot.sequence < self._snapshot.sequence:
             raise SalusError("snapshot_stale", expected=self._snapshot.sequence, found=snapshot.sequence)
         loading = asyncio.ensure_future(self._take(snapshot))  # keys are in force before the first await
         await asyncio.sleep(0)
         await self._keep(snapshot, document)
-        await asyncio.wait({loading}, timeout=LOADING_PATIENCE_S)
-        if loading.done():
-            loading.result()
-        else:
-            self._loading.add(loading)
-            loading.add_done_callback(self._loading.discard)
+        await asyncio.wait({await loading}, timeout=LARGE_PATIENCE_S)
         return self.states()
 
     async def _keep(self, snapshot: Snapshot, document: bytes) -> None:
@@ -97,13 +95,15 @@ class House:
         return {f"{project}/{name}": endpoint.state() for (project, name), endpoint in self.endpoints.items()}
 
     async def close(self) -> None:
-        self._loader.shutdown(wait=False, cancel_futures=True)
+        for loader in (self._loader, self._large_loader):
+            loader.shutdown(wait=False, cancel_futures=True)
         self.pool.close()
         for endpoint in self.endpoints.values():
             if endpoint.current is not None:
                 endpoint.current.model.close()
 
-    async def _take(self, snapshot: Snapshot) -> None:
+    async def _take(self, snapshot: Snapshot) -> asyncio.Task[None]:
+        """Returns when all but the large models are loaded, with what loads those."""
         self._snapshot = snapshot
         self.keys = KeyRing(snapshot.keys)
         self.limits = self._own_limits.changed(snapshot.limits)
@@ -117,9 +117,18 @@ class House:
             self.endpoints[place].asked = asked
         async with self._lock:
             for asked in wanted.values():
-                await self._load(asked)
+                if not is_large(asked.files):
+                    await self._load(asked, self._loader)
+        large = [asked for asked in wanted.values() if is_large(asked.files)]
+        self._large_loading = asyncio.create_task(self._load_large(large))
+        return self._large_loading
 
-    async def _load(self, asked: SnapshotEndpoint) -> None:
+    async def _load_large(self, wanted: list[SnapshotEndpoint]) -> None:
+        async with self._large_lock:
+            for asked in wanted:
+                await self._load(asked, self._large_loader)
+
+    async def _load(self, asked: SnapshotEndpoint, loader: ThreadPoolExecutor) -> None:
         endpoint = self.endpoints.get((asked.project, asked.name))
         if endpoint is None or endpoint.asked != asked:
             return  # a newer snapshot wants something else
@@ -127,7 +136,7 @@ class House:
             endpoint.error = None
             return
         try:
-            loaded = await asyncio.get_running_loop().run_in_executor(self._loader, load, self._opener, asked.files)
+            loaded = await asyncio.get_running_loop().run_in_executor(loader, load, self._opener, asked.files)
         except Exception as error:
             if not isinstance(error, SalusError):
                 LOG.error("endpoint %s: loading failed", asked.name, exc_info=error)

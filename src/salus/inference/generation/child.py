@@ -61,7 +61,7 @@ def _load(make: Any, first: dict[str, Any]) -> GenerationEngine:
     given = {name: first[name] for name in ("form", "context_tokens", "threads", "cache_bytes")}
     try:
         engine: GenerationEngine = make()
-    except ImportError as error:
+    except ModuleNotFoundError as error:
         raise SalusError("engine_missing", found=error.name or "openvino-genai") from None
     engine.load(Loading(files=files, folder=Path(first["folder"]), **given))
     return engine
@@ -99,8 +99,9 @@ def _say(sink: IO[bytes], events: list[Event]) -> None:
 def _told(error: BaseException) -> dict[str, Any]:
     if isinstance(error, SalusError):
         return error.to_json()
-    if isinstance(error, MemoryError):
-        return SalusError("engine_failed", found="it needs more memory than it may have").to_json()
+    if isinstance(error, MemoryError) or "alloc" in str(error):
+        found = "it needs more memory than it may have (setting engine_memory_bytes)"
+        return SalusError("engine_failed", found=found).to_json()
     first = (str(error).strip().splitlines() or [type(error).__name__])[-1][:200]
     return SalusError("engine_failed", found=_without_paths(first)).to_json()
 

@@ -176,6 +176,8 @@ def _pipeline(place: Path, loading: Loading) -> Any:
         raise
     except Exception as error:  # the library's own sort is a RuntimeError with paths in it
         last = (str(error).strip().splitlines() or ["?"])[-1][:200]
+        if "alloc" in last:
+            raise MemoryError from None
         raise SalusError("engine_cannot", expected="a model that OpenVINO GenAI opens", found=last) from None
 
 
