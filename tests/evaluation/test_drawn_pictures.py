@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -129,3 +130,19 @@ def test_the_page_shows_labels_and_the_nearest_of_the_training_data(material: di
     page = shown(said)
     assert page.count("<img") == 2 * (3 + 8) and "data:image/png;base64," in page
     assert "&lt;b&gt;" in page and "<b>" not in page and "http" not in page
+
+
+def test_without_labels_no_label_is_obeyed(material: dict[str, Any]) -> None:
+    known, count = material["known"], len(material["test"])
+    columns = tuple(column for column in known.schema.columns if column.kind == "image")
+    alone = replace(known, schema=Schema(columns=columns), values={"seed": np.zeros(count)}, run=_features)
+    measure = measure_of("image-generation").informed(alone)
+    found = measured(measure, pictures(material["test"], material["generator"]), material["target"])
+    assert set(found) == {"frechet", "manifold_recall", "manifold_precision"} and found["manifold_recall"] > 0.7
+    objects = np.array(pictures(material["test"], material["generator"]))
+    shown_items = measure.shown(objects, material["target"], alone.values, [STATE])["items"]
+    assert [item["what"] for item in shown_items].count("label") == 1 and "class_accuracy" not in shown_items[0]["real"]
+
+
+def _features(graph: str, feeds: Mapping[str, np.ndarray], outputs: Sequence[str]) -> list[np.ndarray]:
+    return [sees(graph, feeds, outputs)[0][:, 2:]]

@@ -11,7 +11,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -30,14 +30,15 @@ CORRECT, LABELLED, COVERED, INSIDE, COUNT, FIRST_FEATURE = range(6)
 class Pictures(Measure):
     """Before it is `informed` it knows nothing that sees."""
 
-    metrics = ("frechet", "class_accuracy", "manifold_recall", "manifold_precision")
+    metrics: ClassVar[tuple[str, ...]] = ("frechet", "class_accuracy", "manifold_recall", "manifold_precision")
 
     def __init__(self, known: Known | None = None) -> None:
         self._known = known
         self._real: tuple[np.ndarray, np.ndarray] | None = None  # what is seen of the rows that judge
 
     def informed(self, known: Known) -> Measure:
-        return Pictures(known)
+        found = Pictures(known)
+        return found if found._levels else UnlabelledPictures(known)
 
     def tally(self, answers: np.ndarray, target: np.ndarray, states: Sequence[Mapping[str, Any]]) -> np.ndarray:
         real = self._seen_real(target, states)[1]
@@ -75,10 +76,11 @@ class Pictures(Measure):
         correct, labelled = _correct(scores, self._codes)
         real = {
             "frechet": frechet(features, np.ones(len(features)), *self._law),
-            "class_accuracy": float(correct.sum() / labelled.sum()) if labelled.any() else None,
+            "class_accuracy": float(correct.sum() / max(1.0, labelled.sum())),
             "manifold_recall": float(among(features, learned).mean()),
             "manifold_precision": float(among(learned, features).mean()),
         }
+        real = {name: real[name] for name in self.metrics}
         sees = "the features that table learners see" if not scores.shape[1] else "a network that learned the labels"
         critic = {"sees": sees, "labels": scores.shape[1], "features": features.shape[1]}
         return {"real": real, "critic": critic | {"reference_rows": len(self._reference[0])}}
@@ -158,6 +160,12 @@ class Pictures(Measure):
         values, vectors = np.linalg.eigh(covariance)
         root = (vectors * np.sqrt(np.maximum(values, 0))) @ vectors.T
         return features.mean(axis=0), root, float(np.trace(covariance))
+
+
+class UnlabelledPictures(Pictures):
+    """Of pictures without labels, or with a single one: nothing is obeyed."""
+
+    metrics = ("frechet", "manifold_recall", "manifold_precision")
 
 
 def frechet(features: np.ndarray, weights: np.ndarray, mean: np.ndarray, root: np.ndarray, trace: float) -> float:

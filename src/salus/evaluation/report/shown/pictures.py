@@ -82,7 +82,6 @@ def _both(said: Said, item: dict[str, Any], words: dict[str, str]) -> str:
     rows = [
         [escape(said.metric(name)), figure(name, measured[name]["value"]), figure(name, value)]
         for name, value in item["real"].items()
-        if value is not None
     ]
     return section(words["both"], note(escape(text)), table([""], [words["drawn"], words["real"]], rows))
 
