@@ -16,6 +16,8 @@ from salus.learners.front_texts import places_of
 from salus.learners.networks.texts import BagReader, TextNetwork
 from salus.learners.texts import Reading, TextConfig, TextLearner
 
+MAX_KEPT = 40_000  # n-grams of a column: a step changes the numbers of all of them
+
 
 class BagConfig(TextConfig):
     epochs: float = searched(
@@ -41,7 +43,7 @@ class Bag(TextLearner):
         sizes = tuple(int(state["buckets"]) + 1 for state in states)
         rows, end = [], 0
         for column, size in enumerate(sizes):
-            places = places_of(prepared.train.feeds["texts"][:, column], size - 1)
+            places = places_of(prepared.train.feeds["texts"][:, column], size - 1, MAX_KEPT)
             rows.append(np.where(places > 0, places + end, 0))
             end += int(places.max(initial=0))
         return Reading("texts", sizes, np.concatenate(rows).astype(np.int32))

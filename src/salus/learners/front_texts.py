@@ -114,11 +114,11 @@ def _summed(table: str, width: int) -> Any:
     return work
 
 
-def places_of(ids_BL: np.ndarray, buckets: int) -> np.ndarray:
-    """The row of weights of every n-gram, int32 (buckets + 1,)."""
+def places_of(ids_BL: np.ndarray, buckets: int, most: int = MAX_KEPT) -> np.ndarray:
+    """The row of weights of every n-gram, int32 (buckets + 1,): of the `most` most frequent ones 1 and more, of the others 0."""
     counts = np.bincount(ids_BL.ravel(), minlength=buckets + 1)
     counts[0] = 0
-    kept = np.sort(np.argsort(-counts, kind="stable")[: min(MAX_KEPT, int((counts >= FEWEST_TEXTS).sum()))])
+    kept = np.sort(np.argsort(-counts, kind="stable")[: min(most, int((counts >= FEWEST_TEXTS).sum()))])
     places = np.zeros(buckets + 1, dtype=np.int32)
     places[kept] = np.arange(1, len(kept) + 1)
     return places
