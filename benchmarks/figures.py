@@ -12,7 +12,17 @@ from typing import Any
 
 import psutil
 
-LIBRARIES = ("numpy", "onnxruntime", "torch", "scikit-learn", "lightgbm", "uvicorn", "pillow", "salus")
+LIBRARIES = (
+    "numpy",
+    "onnxruntime",
+    "torch",
+    "scikit-learn",
+    "lightgbm",
+    "uvicorn",
+    "pillow",
+    "openvino-genai",
+    "salus",
+)
 
 
 @dataclass(frozen=True)
