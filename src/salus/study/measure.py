@@ -32,7 +32,7 @@ CHUNK_ROWS = 2048
 CURVE_SHARE = 0.03  # of the budget, for the learning curve
 LOOK_SHARE = 0.06  # of the budget, for what the model looks at
 MOST_COLUMNS = 40
-JUDGED_SHARE = 0.12  # of the budget, for answers to the rows that judge, where one takes long
+JUDGED_SHARE = 0.15  # of the budget, for answers to the rows that judge, where one takes long
 FEWEST_JUDGED = 200
 
 
