@@ -39,6 +39,20 @@ def test_sentences(text: str, expected: list[str] | None) -> None:
     assert sentences_of(text) == expected
 
 
+def test_clauses() -> None:
+    assert sentences_of("采用模型,提出方法；结果表明，有效。", clauses=True) == [
+        "采用模型,",
+        "提出方法；",
+        "结果表明，",
+        "有效。",
+    ]
+    assert sentences_of("We paid 1,000 euros, at 10:30; it rained.", clauses=True) == [
+        "We paid 1,000 euros,",
+        "at 10:30;",
+        "it rained.",
+    ]
+
+
 def test_no_more_than_asked_for() -> None:
     assert sentences_of("One is here. Two is here. Three is here.", 2) == ["One is here.", "Two is here."]
 

@@ -24,7 +24,7 @@ def task() -> Summarization:
 
 
 def raw(wanted: float, scores: list[float], repeating: float = 0.0, by_score: bool = False) -> np.ndarray:
-    return np.array([[wanted, repeating, float(by_score), *scores]], dtype=np.float32)
+    return np.array([[wanted, repeating, float(by_score), 0.0, *scores]], dtype=np.float32)
 
 
 def answer(row: np.ndarray, text: str | None = TEXT) -> str:
@@ -55,6 +55,17 @@ def test_one_sentence_at_least_and_none_that_was_not_scored() -> None:
 
 def test_chinese_is_put_together_without_spaces() -> None:
     assert answer(raw(9, [1.0, 1.0, 0.0]), "心率升高。血压正常。下雨了。") == "心率升高。血压正常。"
+
+
+def test_titles_are_made_of_clauses() -> None:
+    row = raw(4, [0.0, 1.0, 0.0])
+    row[0, 3] = 1.0
+    assert answer(row, "采用模型,提出方法；结果有效。") == "提出方法"
+    texts, states = ["采用一种新的模型结构，提出一种新的方法，结果表明有效。"] * 4, [{"words": 6.0}]
+    told = task().fit_input(texts, "text", task().reads["text"], states)
+    assert told["sentences"]["clauses"] and told["sentences"]["most"] == 3
+    states = [{"words": 20.0}]
+    assert not task().fit_input(texts, "text", task().reads["text"], states)["sentences"]["clauses"]
 
 
 def test_doing_nothing_is_the_beginning() -> None:

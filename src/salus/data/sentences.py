@@ -32,13 +32,15 @@ COMMON = 1.6  # a word whose rarity is less, which one text in five has, says no
 _WORD = re.compile(f"[{WITHOUT_SPACES}]|[^\\W_{WITHOUT_SPACES}]+")
 Grams = Callable[[str, int, int], np.ndarray]  # text, buckets, most -> the numbers of its n-grams, 1 to buckets
 _CLOSING = "\"'”’」』）)\\]»"
-_BREAK = re.compile(
+_ENDS = (
     f"(?P<item>\\s*{ITEM}\\s*)"
     f"|(?P<blank>[^\\S\\n]*\\n\\s*\\n\\s*)"
     f"|(?P<wide>(?:[。！？；]|……)+[{_CLOSING}]*\\s*|(?<=[{WITHOUT_SPACES}%）)])[.;!?](?=\\s*(?:[{WITHOUT_SPACES}\\n]|$)))"
     f"|(?P<stop>[.!?…]+[{_CLOSING}]*)(?P<space>[^\\S\\n]*\\n\\s*|\\s+(?=[^\\Wa-z_]|[\"'“‘(\\[$£€«]))"
     f"|(?P<tight>(?<=[a-z0-9]{{2}})[.!?][{_CLOSING}]*)(?=[A-Z][a-z])"
 )
+_BREAK = re.compile(_ENDS)
+_CLAUSE = re.compile(f"{_ENDS}|(?P<clause>[，；：,;:][{_CLOSING}]*(?:\\s+|(?<=[，；：])|(?=[{WITHOUT_SPACES}])))")
 _SHORT = frozenset(
     (
         "mr",
@@ -116,12 +118,13 @@ FEATURES = (
 )
 
 
-def sentences_of(text: str, most: int = MOST_SENTENCES) -> list[str]:
-    """The sentences of a text in their order, at most so many, without the space around them; none of an empty text."""
-    return [sentence for sentence, _ in _cut(text, most)]
+def sentences_of(text: str, most: int = MOST_SENTENCES, clauses: bool = False) -> list[str]:
+    """The sentences of a text in their order, at most so many, without the space around them; none of an empty text. clauses: what
+    stands between commas instead."""
+    return [sentence for sentence, _ in _cut(text, most, clauses)]
 
 
-def fit_sentences(texts: Sequence[str], grams: Grams, most_cells: int) -> dict[str, Any]:
+def fit_sentences(texts: Sequence[str], grams: Grams, most_cells: int, clauses: bool = False) -> dict[str, Any]:
     """What must be remembered of train texts: how many sentences and n-grams to look at, how rare words are.
 
     most_cells: n-grams of all texts together.
@@ -129,7 +132,7 @@ def fit_sentences(texts: Sequence[str], grams: Grams, most_cells: int) -> dict[s
     lengths, counts = list[int](), list[int]()
     seen, rows = np.zeros(RARITY_BUCKETS, dtype=np.int64), max(1, len(texts))
     for text in texts:
-        found = sentences_of(text)
+        found = sentences_of(text, clauses=clauses)
         lengths.append(len(found))
         counts += [len(grams(sentence, GRAM_BUCKETS, MOST_GRAMS)) for sentence in found[:: max(1, len(found) // 4)]]
         seen[np.unique(word_buckets(text))] += 1
@@ -138,7 +141,7 @@ def fit_sentences(texts: Sequence[str], grams: Grams, most_cells: int) -> dict[s
     rarity = np.log((1 + rows) / (1 + seen))
     # Steps of an eighth in one letter each: a word's rarity need not be finer.
     letters = np.minimum(np.round(rarity * 8), 90).astype(np.uint8) + 33
-    return {"most": sentences, "grams": width, "rarity": letters.tobytes().decode("ascii")}
+    return {"most": sentences, "grams": width, "rarity": letters.tobytes().decode("ascii"), "clauses": clauses}
 
 
 def encode_sentences(texts: Sequence[str], state: Mapping[str, Any], grams: Grams) -> dict[str, np.ndarray]:
@@ -147,7 +150,7 @@ def encode_sentences(texts: Sequence[str], state: Mapping[str, Any], grams: Gram
     features = np.zeros((len(texts), most, len(FEATURES)), np.float32)
     ids = np.zeros((len(texts), most, width), np.int32)
     for row, text in enumerate(texts):
-        found = _cut(text, most)
+        found = _cut(text, most, bool(state["clauses"]))
         if not found:
             continue
         features[row, : len(found)] = features_of(found, rarity)
@@ -258,11 +261,11 @@ def walk(alike: np.ndarray) -> np.ndarray:
     return np.asarray(met)
 
 
-def _cut(text: str, most: int) -> list[tuple[str, int]]:
+def _cut(text: str, most: int, clauses: bool) -> list[tuple[str, int]]:
     """(sentence, the number of its paragraph)."""
     found: list[tuple[str, int]] = []
     start, part = 0, 0
-    for match in _BREAK.finditer(text):
+    for match in (_CLAUSE if clauses else _BREAK).finditer(text):
         if match["stop"] == "." and "\n" not in match["space"] and _shortened(text, match.start()):
             continue
         sentence = text[start : match.end()].strip()

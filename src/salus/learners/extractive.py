@@ -25,7 +25,7 @@ from salus.learners.deep import Lecture, Loss, TaughtConfig, course_with, quicke
 from salus.learners.graphs import GraphBuilder
 from salus.learners.networks.sentences import SentenceNetwork
 from salus.learners.options import config_from
-from salus.learners.picking import PRESENT, PickingConfig, PickingFitted, PickingLearner, Scorer, Texts
+from salus.learners.picking import PRESENT, PickingConfig, PickingFitted, PickingLearner, Scorer, Texts, clauses_in
 from salus.tasks.rouge import f_measure, rouge
 from salus.training.batches import Batches, step_generator
 from salus.training.loop import Course, threads
@@ -104,9 +104,12 @@ class Extractive(PickingLearner):
         return Proposal(chosen.model_dump(mode="json"), round(expected_s, 3), told_of)
 
     def teach(self, prepared: Prepared, context: Context) -> tuple[Scorer, dict[str, Any]]:
-        config, lookup = self.config, lookup_of(prepared.train)
-        train = labels_of(prepared.train, context)
-        held = packed(prepared.validation.feeds, lookup), torch.from_numpy(labels_of(prepared.validation, context))
+        config, lookup, clauses = self.config, lookup_of(prepared.train), clauses_in(prepared)
+        train = labels_of(prepared.train, clauses, context)
+        held = (
+            packed(prepared.validation.feeds, lookup),
+            torch.from_numpy(labels_of(prepared.validation, clauses, context)),
+        )
         taken = float(train[:, :, 1].sum() / max(1, len(train)))
         way = config.learns_from
         if way == "auto":
@@ -146,7 +149,7 @@ def packed(feeds: Mapping[str, np.ndarray], lookup: np.ndarray) -> torch.Tensor:
     return torch.from_numpy(np.concatenate([feeds["sentences"], grams], axis=2))
 
 
-def labels_of(part: Part, context: Context) -> np.ndarray:
+def labels_of(part: Part, clauses: bool, context: Context) -> np.ndarray:
     """Float32 (B, S, 3) of sentences: 1 where there is one, 1 where it belongs to the answer, and what it has of the answer alone: the mean
     of its ROUGE-1 and -L."""
     features = part.feeds["sentences"]
@@ -154,7 +157,7 @@ def labels_of(part: Part, context: Context) -> np.ndarray:
     labels[:, :, 0] = features[:, :, PRESENT]
     if not len(part):
         return labels
-    texts = Texts.of(part, features.shape[1])
+    texts = Texts.of(part, features.shape[1], clauses)
     for row, (sentences, references) in enumerate(zip(texts.sentences, texts.references, strict=True)):
         if row % 64 == 0:
             context.stop_if_asked("working out which sentences answers are made of")

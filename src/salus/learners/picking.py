@@ -26,7 +26,17 @@ from salus.learners.graphs import GraphBuilder
 from salus.learners.options import config_from
 from salus.tasks.base import Task
 from salus.tasks.rouge import rouge, words_of
-from salus.tasks.summarization import ABSENT, BY_SCORE, REPEATING, SCORES, WANTED, picked, references_of, source_of
+from salus.tasks.summarization import (
+    ABSENT,
+    BY_SCORE,
+    CLAUSES,
+    REPEATING,
+    SCORES,
+    WANTED,
+    picked,
+    references_of,
+    source_of,
+)
 
 FACTORS = (0.4, 0.6, 0.8, 1.0, 1.2, 1.5, 2.0)  # times the expected length
 COSTS = (0.0, 0.5, 1.5)  # of a repetition, in deviations of the scores of a text
@@ -56,6 +66,7 @@ class Policy:
     factor: float = 1.0
     by_score: bool = False
     repeating: float = 0.0
+    clauses: bool = False
 
     def wanted(self, features_BSF: np.ndarray) -> np.ndarray:
         """(B,)."""
@@ -71,9 +82,9 @@ class Texts:
     references: list[list[list[str]]]
 
     @classmethod
-    def of(cls, part: Part, most: int) -> Texts:
+    def of(cls, part: Part, most: int, clauses: bool) -> Texts:
         sources = [(text or "")[:MAX_CHARACTERS] for text in source_of(part.values)]
-        sentences = [[words_of(one) for one in sentences_of(text, most)] for text in sources]
+        sentences = [[words_of(one) for one in sentences_of(text, most, clauses)] for text in sources]
         return cls(sentences, [[words_of(one) for one in references_of(text)] for text in part.target])
 
     def taken(self, rows: Sequence[int]) -> Texts:
@@ -103,6 +114,7 @@ class PickingFitted(Fitted):
         found = np.zeros((len(features), SCORES + features.shape[1]), np.float32)
         found[:, WANTED] = self._policy.wanted(features)
         found[:, REPEATING], found[:, BY_SCORE] = self._policy.repeating, float(self._policy.by_score)
+        found[:, CLAUSES] = float(self._policy.clauses)
         found[:, SCORES:] = masked(self._scorer.scores(feeds), features)
         return found
 
@@ -121,7 +133,9 @@ class PickingFitted(Fitted):
         line = builder.node("Add", line, builder.constant(policy.intercept + float(np.log(policy.factor))))
         wanted = builder.node("Exp", line)
         nothing = builder.node("Mul", words, builder.constant(0.0))
-        said = builder.node("Add", nothing, builder.constant([policy.repeating, float(policy.by_score)]))
+        said = builder.node(
+            "Add", nothing, builder.constant([policy.repeating, float(policy.by_score), float(policy.clauses)])
+        )
         scores = builder.node("Mul", self._scorer.nodes(builder, sentences), present)
         away = builder.node("Mul", builder.node("Sub", present, builder.constant(1.0)), builder.constant(-ABSENT))
         row = builder.node("Concat", wanted, said, builder.node("Add", scores, away), axis=1)
@@ -151,9 +165,16 @@ class PickingLearner(Learner):
     def fit(self, prepared: Prepared, context: Context) -> Fitted:
         context.stop_if_asked(f"the learner {self.name}")
         scorer, details = self.teach(prepared, context)
-        policy = tried_out(scorer, lengths_of(prepared.train), self.config, prepared, context)
+        lengths = replace(lengths_of(prepared.train), clauses=clauses_in(prepared))
+        policy = tried_out(scorer, lengths, self.config, prepared, context)
         details |= {"length": policy.factor, "by_score": policy.by_score, "repeating": round(policy.repeating, 4)}
         return PickingFitted(scorer, policy, prepared.train.feeds["sentences"].shape[1], details)
+
+
+def clauses_in(prepared: Prepared) -> bool:
+    """Whether what is picked from are clauses."""
+    state = prepared.schema.inputs[0].state or {}
+    return bool(state["sentences"]["clauses"])
 
 
 def masked(scores: np.ndarray, features_BSF: np.ndarray) -> np.ndarray:
@@ -181,7 +202,7 @@ def tried_out(scorer: Scorer, policy: Policy, config: PickingConfig, prepared: P
     part = prepared.validation if len(prepared.validation) else prepared.train
     rows = np.unique(np.linspace(0, len(part) - 1, min(MOST_TRIED, len(part))).astype(np.int64))
     features = part.feeds["sentences"][rows]
-    texts = Texts.of(part, features.shape[1]).taken(rows.tolist())
+    texts = Texts.of(part, features.shape[1], policy.clauses).taken(rows.tolist())
     scores = asked(scorer, {name: feed[rows] for name, feed in part.feeds.items()})
     deviation = float(
         np.mean([scores[row, : len(words)].std() for row, words in enumerate(texts.sentences) if words] or [0])

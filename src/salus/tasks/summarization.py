@@ -1,9 +1,9 @@
 """Summarization: a text in, a shorter one out that says what matters in it.
 
-Raw output: `summary` float32 (B, 3 + S): how many words are wanted, what a sentence costs that repeats those already taken, 1 where
-sentences are given in the order of their scores and 0 in that of the text, then the score of every sentence of the source, `ABSENT`
-or less where there is none. The answer is made of the source's own sentences. A target may hold several references. Knows no
-learner; how a text is cut into sentences stands in `data/sentences`.
+Raw output: `summary` float32 (B, 4 + S): how many words are wanted, what a sentence costs that repeats those already taken, 1 where
+sentences are given in the order of their scores and 0 in that of the text, 1 where clauses are meant instead of sentences, then the
+score of every sentence of the source, `ABSENT` or less where there is none. The answer is made of the source's own sentences. A
+target may hold several references. Knows no learner; how a text is cut into sentences stands in `data/sentences`.
 """
 
 from __future__ import annotations
@@ -22,8 +22,13 @@ from salus.data.sentences import ITEM, sentences_of
 from salus.tasks.compound import CompoundTask, as_objects
 from salus.tasks.rouge import NAMES, best_rouge, words_of
 
-WANTED, REPEATING, BY_SCORE, SCORES = range(4)  # places in a row of the raw output; scores from the last one on
+WANTED, REPEATING, BY_SCORE, CLAUSES, SCORES = range(
+    5
+)  # places in a row of the raw output; scores from the last one on
 ABSENT = -100.0
+SHORT = 0.5  # of a usual sentence: summaries that are shorter are made of clauses
+MEASURED_TEXTS = 300
+OPEN_END = "，；：、,;: "  # with which an answer of clauses does not end
 _CLOSE = re.compile(
     f"[{WITHOUT_SPACES}。，、；：！？”’」』）《》]"
 )  # nothing stands between such a character and the next
@@ -45,6 +50,16 @@ class Summarization(CompoundTask):
         """words: of a usual summary."""
         lengths = [len(words_of(references_of(text)[0])) for text in target.tolist()]
         return {"words": max(1.0, float(np.median(lengths))) if lengths else 1.0}
+
+    def fit_input(
+        self, values: Values, kind: str, options: Mapping[str, Any], states: Sequence[Mapping[str, Any]]
+    ) -> dict[str, Any]:
+        """Titles are far shorter than sentences: then what stands between commas is picked."""
+        some = [text for text in values if text][:MEASURED_TEXTS]
+        lengths = [len(words_of(one)) for text in some for one in sentences_of(text[:MAX_CHARACTERS])]
+        if lengths and options.get("sentences") and states[0]["words"] < SHORT * float(np.median(lengths)):
+            options = {**options, "sentences": "clauses"}
+        return super().fit_input(values, kind, options, states)
 
     def settle(self, raw: np.ndarray, states: Sequence[Mapping[str, Any]]) -> np.ndarray:
         raise AssertionError("a summary is made of its source: see `answers`")
@@ -99,10 +114,11 @@ def as_lines(text: str) -> str:
 def summary_of(row: np.ndarray, text: str | None) -> str:
     """The answer that a row of the raw output says of its text."""
     scores = np.asarray(row[SCORES:], dtype=np.float64)
-    sentences = sentences_of((text or "")[:MAX_CHARACTERS], len(scores))
+    sentences = sentences_of((text or "")[:MAX_CHARACTERS], len(scores), bool(row[CLAUSES] > 0.5))
     words = [words_of(sentence) for sentence in sentences]
     taken = picked(scores[: len(sentences)], words, float(row[WANTED]), float(row[REPEATING]))
-    return joined([sentences[place] for place in (taken if row[BY_SCORE] > 0.5 else sorted(taken))])
+    answer = joined([sentences[place] for place in (taken if row[BY_SCORE] > 0.5 else sorted(taken))])
+    return answer.rstrip(OPEN_END) if row[CLAUSES] > 0.5 else answer
 
 
 def picked(scores: np.ndarray, words: Sequence[Sequence[str]], wanted: float, repeating: float) -> list[int]:

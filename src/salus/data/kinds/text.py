@@ -41,7 +41,7 @@ _SHIFT = np.uint64(29)
 class Text(Kind):
     """Options: `grams` false for no n-grams; `pieces`: how many pieces are learned, 0 for none, or the JSON of a
     tokenizer that is used as it is; `fold` false for pieces that keep capital letters; `sentences` true for what shows of each
-    sentence how much it says (see `salus.data.sentences`)."""
+    sentence how much it says, "clauses" for what stands between commas (see `salus.data.sentences`)."""
 
     name = "text"
 
@@ -78,7 +78,8 @@ class Text(Kind):
             longest = _long_enough(lengths, PIECES_SHARE, min(MAX_PIECES, most))
             state |= {"pieces": learned, "length": longest}
         if options.get("sentences", False):
-            state["sentences"] = fit_sentences([value[:MAX_CHARACTERS] for value in present], gram_ids, most * rows)
+            texts, clauses = [value[:MAX_CHARACTERS] for value in present], options["sentences"] == "clauses"
+            state["sentences"] = fit_sentences(texts, gram_ids, most * rows, clauses)
         return state
 
     def needed(self, state: State, feeds: frozenset[str]) -> State:
