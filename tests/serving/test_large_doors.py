@@ -46,17 +46,19 @@ def large(home: Home, name: str, answers: str = "text", chat: bool = True, conte
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     home = Home(Path(tmp_path_factory.mktemp("large")) / "home")
     with running(home, program=SERVER, max_generate_requests=4) as server:
-        states = server.push(
-            home.snapshot(
-                home.endpoint("pets", home.table()),
-                home.endpoint("echo", large(home, "echo")),
-                home.endpoint("plain", large(home, "plain", chat=False)),
-                home.endpoint("vectors", large(home, "vectors", "vectors")),
-                home.endpoint("secret", large(home, "secret"), project="two"),
-                limits={"generate_timeout_s": 20.0, "max_predict_bytes": 100_000, "max_generate_requests": 4},
-            )
-        )
-        assert all(state == "ready" for state in states.json()["endpoints"].values()), states.text
+        endpoints = [
+            home.endpoint("pets", home.table()),
+            home.endpoint("echo", large(home, "echo")),
+            home.endpoint("plain", large(home, "plain", chat=False)),
+            home.endpoint("vectors", large(home, "vectors", "vectors")),
+            home.endpoint("secret", large(home, "secret"), project="two"),
+        ]
+        limits = {"generate_timeout_s": 20.0, "max_predict_bytes": 100_000, "max_generate_requests": 4}
+        for _ in range(20):  # each waits for large models a moment
+            states = server.push(home.snapshot(*endpoints, limits=limits)).json()["endpoints"]
+            if all(state == "ready" for state in states.values()):
+                break
+        assert set(map(str, states.values())) == {"ready"}
         yield server
 
 
