@@ -26,6 +26,8 @@ PYTHON_TYPES: dict[str, tuple[type[Any], ...]] = {
     "array": (list, tuple),
 }
 
+STARTED = ("pretrained_text", "pretrained_image")  # learners that begin with a folder that a person names
+
 
 @cache
 def catalogue() -> dict[str, Any]:
@@ -52,7 +54,7 @@ def check_train_spec(spec: TrainSpec) -> None:
     if not spec.options:
         return
     if spec.start is not None:  # which of them it is follows from the data
-        learners = {name: one for name, one in learners.items() if name.startswith("pretrained_")}
+        learners = {name: one for name, one in learners.items() if name in STARTED}
     every = spec.learner == "auto" or spec.start is not None
     of_learner = _all_options(learners) if every else learners[spec.learner]["options"]
     for name, value in spec.options.items():

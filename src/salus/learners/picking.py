@@ -156,7 +156,7 @@ class PickingLearner(Learner):
     def propose(cls, prepared: Prepared, options: Mapping[str, Any], budget_s: float, context: Context) -> Proposal:
         config = config_from(cls.Config, options, cls.name)
         rows = min(MOST_TRIED, len(prepared.train))
-        return Proposal(config.model_dump(mode="json"), round(0.1 + 0.02 * rows, 3))
+        return Proposal(config.model_dump(mode="json"), round(0.1 + 0.01 * rows, 3))
 
     @abstractmethod
     def teach(self, prepared: Prepared, context: Context) -> tuple[Scorer, dict[str, Any]]:
