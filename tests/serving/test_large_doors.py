@@ -369,11 +369,12 @@ def test_a_model_that_loads_for_long_holds_up_no_other_word_of_the_control_plane
             "one/pets": "ready",
             "one/slow": "starting",
         }
+        with server.client() as client:
+            assert error(client.post(COMPLETIONS, json={"model": "slow", "prompt": "a"})) == (503, "starting")
         home.keys = [key for key in home.keys if key["hash"] != digest(PREDICT_TOKEN.encode())]
         server.push(home.snapshot(pets, slow))
         with server.client(PREDICT_TOKEN) as revoked, server.client() as client:
             assert error(revoked.get("/v1/models")) == (401, "auth_invalid")
-            assert error(client.post(COMPLETIONS, json={"model": "slow", "prompt": "a"})) == (503, "starting")
             for _ in range(200):
                 answer = client.post(COMPLETIONS, json={"model": "slow", "prompt": "a"})
                 if answer.status_code == 200:
