@@ -236,10 +236,11 @@ def test_an_answer_that_is_not_finite_is_an_error(tmp_path: Path, table: Predict
     assert caught.value.code == "engine_failed"
 
 
-def test_programs_of_several_graphs_are_refused(tmp_path: Path) -> None:
+def test_a_program_without_its_graphs_is_refused(tmp_path: Path) -> None:
     bundle = MODELS["table"].write(tmp_path / "bundle", program="encoder-step")
-    with pytest.raises(SalusError):
+    with pytest.raises(SalusError) as caught:
         Predictor.open(bundle)
+    assert caught.value.code == "bundle_damaged"
 
 
 def test_one_row_of_a_table_is_fast(tmp_path: Path) -> None:

@@ -50,6 +50,9 @@ class Predictor:
     @classmethod
     def open(cls, bundle: Bundle, threads: int = 1, engine: Engine | None = None) -> Predictor:
         """A predictor that is ready to answer. engine: what runs the graphs; ONNX Runtime in this process by default."""
+        needed = program_named(bundle.manifest.program).graphs
+        if missing := [name for name in needed if name not in bundle.manifest.graphs]:
+            raise SalusError("bundle_damaged", where="graphs", expected=", ".join(needed), found=f"no {missing[0]}")
         engine = engine if engine is not None else OnnxEngine()
         engine.load(bundle.graphs(), threads)
         return cls(bundle, engine)

@@ -19,6 +19,7 @@ Options = Mapping[str, Any]
 
 class Program(ABC):
     name: ClassVar[str]
+    graphs: ClassVar[tuple[str, ...]] = ("main",)  # without which it cannot run
 
     @abstractmethod
     def run(

@@ -54,6 +54,7 @@ class Row:
 
 class Continuation(Program):
     name = "continuation"
+    graphs = (BEGIN, STEP, SCORE)
 
     def run(
         self,

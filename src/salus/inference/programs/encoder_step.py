@@ -22,6 +22,7 @@ NEVER = (PAD, START)  # pieces that no text holds
 
 class EncoderStep(Program):
     name = "encoder-step"
+    graphs = (ENCODER, STEP)
 
     def run(
         self,
