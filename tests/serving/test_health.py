@@ -33,7 +33,7 @@ class Toy:
     def read_rows(self, rows: list[dict[str, Any]]) -> dict[str, Any]:
         return {"x": [row["x"] for row in rows]}
 
-    def read_image(self, content: bytes) -> dict[str, Any]:
+    def read_media(self, content: bytes) -> dict[str, Any]:
         raise SalusError("bad_content_type", expected="application/json", found="image/png")
 
     def answer(self, values: Mapping[str, Any]) -> list[dict[str, Any]]:

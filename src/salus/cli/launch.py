@@ -24,10 +24,20 @@ PICTURES = {
     ".jpeg": "image/jpeg",
     ".bmp": "image/bmp",
     ".webp": "image/webp",
+    ".wav": "audio/wav",
+    ".flac": "audio/flac",
+    ".ogg": "audio/ogg",
+    ".mp3": "audio/mpeg",
 }
 MOST_LOOKED_AT = 10_000  # files of a folder, to find one picture
 INLINE_CHARACTERS = 2000  # a longer body goes into a file beside the curl line
-SUFFIXES = {b"\x89PNG": ("png", "image/png"), b"\xff\xd8\xff": ("jpg", "image/jpeg")}
+SUFFIXES = {
+    b"\x89PNG": ("png", "image/png"),
+    b"\xff\xd8\xff": ("jpg", "image/jpeg"),
+    b"RIFF": ("wav", "audio/wav"),
+    b"fLaC": ("flac", "audio/flac"),
+    b"OggS": ("ogg", "audio/ogg"),
+}
 
 
 @options.taking(spec=options.train_flags, data=options.data_flags)

@@ -21,6 +21,7 @@ from salus.data.findings_numbers import NumberCheck
 from salus.data.findings_pictures import PictureCheck
 from salus.data.findings_prose import ProseCheck
 from salus.data.findings_series import SeriesCheck
+from salus.data.findings_sounds import SoundCheck
 from salus.data.findings_texts import TextCheck
 from salus.data.findings_times import TimeCheck
 from salus.data.findings_training import find_for_training, findings_of_labels, overlapping_rows
@@ -59,15 +60,15 @@ class Checker:
             self.said = []  # pictures that repeat are found by themselves
 
     def part(self, table: pa.Table) -> dict[str, list[int]]:
-        """The next rows; says which of them (0 is the first of `table`) are undecodable in each picture column."""
+        """The next rows; says which of them (0 is the first of `table`) are undecodable in each column of pictures or sounds."""
         broken: dict[str, list[int]] = {}
         for name, check in self.checks.items():
             self.tick()
-            before = len(check.broken) if isinstance(check, PictureCheck) else 0
+            before = len(check.broken) if isinstance(check, PictureCheck | SoundCheck) else 0
             if isinstance(check, BoxesCheck) and len(self.pictures) == 1:
                 check.beside(table.column(self.pictures[0]))
             check.part(table.column(name), self.rows)
-            if isinstance(check, PictureCheck) and len(check.broken) > before:
+            if isinstance(check, PictureCheck | SoundCheck) and len(check.broken) > before:
                 broken[name] = [row - self.rows for row in check.broken[before:]]
         if self.said:
             rows = np.arange(self.rows, self.rows + table.num_rows)
@@ -106,6 +107,8 @@ def _check_of(column: Column, tick: Callable[[], None], max_keys: int) -> Column
         return PlainCheck(column.name, max_keys)
     if column.kind == "image":
         return PictureCheck(column.name, tick)
+    if column.kind == "audio":
+        return SoundCheck(column.name, tick)
     if column.kind == "boxes":
         return BoxesCheck(column.name)
     if column.kind == "series":

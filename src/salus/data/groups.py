@@ -71,7 +71,7 @@ class Values:
 
 def find_group(version: DataVersion, schema: Schema) -> GroupGuess | None:
     """The likeliest person column, or None. A second name of the target is none."""
-    looked = [c for c in schema.columns if c.kind not in ("image", "series", "time", "text")][:MAX_COLUMNS]
+    looked = [c for c in schema.columns if c.kind not in ("image", "series", "audio", "time", "text")][:MAX_COLUMNS]
     looked = [c for c in looked if c.role not in (Role.SPLIT, Role.WEIGHT)]
     if not looked:
         return None

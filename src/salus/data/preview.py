@@ -10,6 +10,7 @@ import pyarrow as pa
 from PIL import Image as Pillow
 
 from salus.core.nouns import Schema
+from salus.data.kinds.audio import beginning_of, looks_like_sound
 from salus.data.kinds.image import load_picture
 
 ROWS = 20
@@ -49,7 +50,9 @@ def _finite(value: float | None) -> float | int | None:
 
 
 def _small(content: bytes) -> bytes:
-    """The picture itself when it is small already, else a PNG of it that is."""
+    """The picture or sound itself when it is small already, else a PNG or the beginning of it."""
+    if looks_like_sound(content):
+        return beginning_of(content)
     picture = load_picture(content, "the preview")
     if max(picture.size) <= SIDE:
         return content

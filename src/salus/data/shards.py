@@ -65,6 +65,8 @@ def _feature(kind: str) -> dict[str, Any]:
     """The Hugging Face name of a kind."""
     if kind == "image":
         return {"_type": "Image"}
+    if kind == "audio":
+        return {"_type": "Audio"}
     if kind == "series":
         return {"_type": "List", "feature": {"_type": "Value", "dtype": "float32"}}
     return {"_type": "Value", "dtype": "float64" if kind == "number" else "large_string"}

@@ -222,6 +222,8 @@ HIGHER_IS_BETTER |= {
     "bits_per_character": False,
     "perplexity": False,
     "bleu": True,
+    "wer": False,
+    "cer": False,
     "rouge_1": True,
     "rouge_2": True,
     "rouge_l": True,

@@ -63,7 +63,7 @@ class Predictor:
 
     def predict_image(self, content: bytes) -> dict[str, Any]:
         """The prediction for the bytes of one picture."""
-        return self.answer(self.read_image(content))[0]
+        return self.answer(self.read_media(content))[0]
 
     def predict_values(self, values: Mapping[str, Values]) -> dict[str, np.ndarray]:
         """Every output of the graph for whole columns of read values, in chunks of rows. Of a compound task what its program gives,
@@ -85,13 +85,13 @@ class Predictor:
         """Raw JSON rows as values by column."""
         return self._reader.read(rows)
 
-    def read_image(self, content: bytes) -> dict[str, Values]:
-        """One picture as it lies in a request body."""
+    def read_media(self, content: bytes) -> dict[str, Values]:
+        """One picture or sound as it lies in a request body."""
         inputs = self.schema.inputs
-        if len(inputs) != 1 or inputs[0].kind != "image":
+        if len(inputs) != 1 or inputs[0].kind not in ("image", "audio"):
             names = ", ".join(f"{column.name} ({column.kind})" for column in inputs)
             raise SalusError("not_a_picture_model", where="the request body", found=names)
-        return {inputs[0].name: [kind_named("image").read(content, "the request body")]}
+        return {inputs[0].name: [kind_named(inputs[0].kind).read(content, "the request body")]}
 
     def answer(self, values: Mapping[str, Values], options: Options = NO_OPTIONS) -> list[dict[str, Any]]:
         """One prediction a row. options: what a request asks of the program of a compound task."""

@@ -39,6 +39,8 @@ LEARNERS: dict[str, str] = {
     "seq2seq_transformer": "salus.learners.seq2seq_transformer:Seq2SeqTransformer",
     "text_transformer": "salus.learners.text_transformer:TextTransformer",
     "sentence": "salus.learners.sentence:Sentence",
+    "audio_cnn": "salus.learners.audio_cnn:AudioCnn",
+    "ctc": "salus.learners.ctc:Ctc",
     "detector": "salus.learners.detector:Detector",
     "pretrained_detector": "salus.learners.pretrained_detector:PretrainedDetector",
 }
@@ -51,6 +53,8 @@ NEEDS: dict[str, tuple[str, str]] = {
     "boosting": ("lightgbm", "train"),
     "mlp": ("torch", "deep"),
     "cnn": ("torch", "deep"),
+    "audio_cnn": ("torch", "deep"),
+    "ctc": ("torch", "deep"),
     "flow": ("torch", "deep"),
     "fusion": ("torch", "deep"),
     "rocket": ("sklearn", "train"),

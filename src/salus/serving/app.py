@@ -111,7 +111,7 @@ class App:
         endpoint.version()  # refused before the body is read when there is none
         limits = self._house.limits
         deadline = asyncio.get_running_loop().time() + request.timeout_s(limits.predict_timeout_s)
-        picture = typed_json.is_picture(request.headers.get(b"content-type", b""))
+        media = typed_json.is_media(request.headers.get(b"content-type", b""))
         declared = request.declared_bytes
         held = min(declared if declared is not None else limits.max_predict_bytes, limits.max_predict_bytes)
         self._bodies.take(held)
@@ -123,7 +123,7 @@ class App:
                 small = len(body) <= INLINE_BODY_BYTES
 
                 def read() -> tuple[dict[str, Any], int]:
-                    return typed_json.read(version.model, body, picture, limits.max_predict_rows)
+                    return typed_json.read(version.model, body, media, limits.max_predict_rows)
 
                 values, rows = read() if small else await self._in_time(read, deadline)
                 predictions = await version.ask(values, rows, small, deadline)

@@ -87,7 +87,7 @@ class LargeModel:
             {"max_tokens": [row.get("max_tokens", ROW_TOKENS) for row in rows]} if name == "prompt" else {}
         )
 
-    def read_image(self, content: bytes) -> dict[str, Any]:
+    def read_media(self, content: bytes) -> dict[str, Any]:
         raise SalusError("not_a_picture_model", where="the request body", found=f"{self._input} (text)")
 
     def answer(self, values: Mapping[str, Any]) -> list[Row]:

@@ -55,6 +55,8 @@ class Chance:
 PORTFOLIO: dict[str, tuple[Chance, ...]] = {
     "object-detection": (Chance("detector", 1.0),),
     "image": (Chance("cnn", 0.85), Chance("svm", 0.15, 45.0, MANY_ROWS)),
+    "transcription": (Chance("ctc", 1.0),),
+    "audio": (Chance("audio_cnn", 1.0),),
     "image-generation": (Chance("flow", 1.0),),
     "text-generation": (Chance("decoder_transformer", 1.0),),
     "translation": (Chance("seq2seq_transformer", 1.0),),
@@ -272,7 +274,7 @@ def _fits(proposals: _Proposals, left_s: float, times: int) -> tuple[list[dict[s
 
 def _inputs(prepared: Prepared) -> str:
     kinds = {column.kind for column in prepared.schema.inputs}
-    perceived = [kind for kind in ("image", "series") if kind in kinds]
+    perceived = [kind for kind in ("image", "series", "audio") if kind in kinds]
     if perceived and len(kinds) > 1:
         return "mixed"
     return perceived[0] if perceived else "table"

@@ -127,7 +127,7 @@ def prepare(version: DataVersion, spec: TrainSpec) -> Material:
     groups = _codes(version, spec.group, labelled)
     given = _given(version, schema, labelled)
     times = _times(version, spec.time, labelled) if spec.time else None
-    pictures = any(column.kind == "image" for column in schema.inputs)
+    pictures = any(column.kind in FILES for column in schema.inputs)
     folded = task.plain and (spec.budget_s >= FOLDED_PICTURES_S or not pictures)
     splits = split_rows(target, groups, given, task.classification, spec.seed, times, folded)
     findings = find_for_training(version, schema, labelled, target, splits, groups)
@@ -245,7 +245,7 @@ def _names_classes(values: np.ndarray, columns: tuple[Column, ...]) -> bool:
     distinct = np.unique(values[np.isfinite(values)])
     if len(distinct) == 2:
         return True
-    perceived = any(c.kind in ("image", "series") and c.role is Role.INPUT for c in columns)
+    perceived = any(c.kind in ("image", "series", "audio") and c.role is Role.INPUT for c in columns)
     return perceived and len(distinct) <= MAX_NUMBER_CLASSES and bool(np.all(distinct == np.round(distinct)))
 
 

@@ -54,7 +54,7 @@ def rounds_of(material: Material, spec: TrainSpec, threads: int) -> Rounds:
     learned_from = np.sort(np.concatenate([splits.train, splits.validation]))
     encoder = Encoder(material, learned_from)
     places = np.arange(len(learned_from))
-    inner = 1 if "image" in _kinds(material) else INNER_FOLDS  # pictures take long to learn
+    inner = 1 if _kinds(material) & {"image", "audio"} else INNER_FOLDS  # pictures take long to learn
     chosen_by = spread(splits.validation, material.task.most_held if isinstance(material.task, CompoundTask) else None)
     held = None if _crosses(material, len(places)) else np.flatnonzero(np.isin(learned_from, chosen_by))
     final = lesson_of("final", encoder, places, held, inner, spec.seed, threads)
@@ -76,7 +76,7 @@ def _crosses(material: Material, rows: int) -> bool:
         return False
     if material.groups is not None and len(np.unique(material.groups)) < 2:
         return False
-    return rows <= CROSS_ROWS and not _kinds(material) & {"image", "series"}
+    return rows <= CROSS_ROWS and not _kinds(material) & {"image", "series", "audio"}
 
 
 def _kinds(material: Material) -> set[str]:

@@ -16,9 +16,11 @@ TASKS: dict[str, str] = {
     "forecasting": "salus.tasks.forecasting:Forecasting",
     "image-classification": "salus.tasks.classification:ImageClassification",
     "series-classification": "salus.tasks.classification:SeriesClassification",
+    "audio-classification": "salus.tasks.classification:AudioClassification",
     "image-generation": "salus.tasks.image_generation:ImageGeneration",
     "summarization": "salus.tasks.summarization:Summarization",
     "text-generation": "salus.tasks.text_generation:TextGeneration",
+    "transcription": "salus.tasks.transcription:Transcription",
     "translation": "salus.tasks.translation:Translation",
     "object-detection": "salus.tasks.detection:ObjectDetection",
 }

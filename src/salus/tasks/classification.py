@@ -29,7 +29,7 @@ class Classification(Task):
             return False
         if self.perceived is not None:
             return self.perceived in input_kinds
-        return not input_kinds & {"image", "series"} and (self.binary is None or self.binary == (levels <= 2))
+        return not input_kinds & {"image", "series", "audio"} and (self.binary is None or self.binary == (levels <= 2))
 
     def encode_target(self, values: Sequence[Any], states: Sequence[Mapping[str, Any]]) -> np.ndarray:
         codes = {level: code for code, level in enumerate(states[0]["levels"])}
@@ -118,3 +118,8 @@ class TextClassification(Classification):
 class SeriesClassification(Classification):
     name = "series-classification"
     perceived = "series"
+
+
+class AudioClassification(Classification):
+    name = "audio-classification"
+    perceived = "audio"

@@ -11,7 +11,7 @@ from salus.web.call import Call
 from salus.web.problems import answer
 
 # A report is somebody's file: no script, nothing from elsewhere, and no share in this origin.
-PAGE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox"
+PAGE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; media-src data:; sandbox"
 
 
 class Import(Spec):

@@ -12,8 +12,8 @@ MESSAGES = {
     ),
     "not_a_picture_model": Message(
         415,
-        "{where}: expected a model with one picture as its only input; found the inputs {found}.",
-        "{where}：模型的唯一输入应为一张图片；实际输入为 {found}。",
+        "{where}: expected a model with one picture or sound as its only input; found the inputs {found}.",
+        "{where}：模型的唯一输入应为一张图片或一段声音；实际输入为 {found}。",
         "Send JSON rows instead of raw bytes.",
         "请发送 JSON 行，而不是原始字节。",
     ),

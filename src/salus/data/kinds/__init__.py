@@ -14,6 +14,7 @@ KINDS: dict[str, str] = {
     "time": "salus.data.kinds.time:Time",
     "text": "salus.data.kinds.text:Text",
     "image": "salus.data.kinds.image:Image",
+    "audio": "salus.data.kinds.audio:Audio",
     "series": "salus.data.kinds.series:Series",
     "history": "salus.data.kinds.history:History",
     "ahead": "salus.data.kinds.ahead:Ahead",

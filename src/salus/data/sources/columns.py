@@ -47,8 +47,8 @@ class Features:
             names = told.get("names") if isinstance(told, dict) else None
             if kind == "ClassLabel" and isinstance(names, list) and all(isinstance(one, str) for one in names):
                 classes[name], kinds[name] = names, "category"
-            elif kind == "Image":
-                kinds[name] = "image"
+            elif kind in ("Image", "Audio"):
+                kinds[name] = kind.lower()
         return cls(classes, kinds)
 
 

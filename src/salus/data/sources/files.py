@@ -1,4 +1,4 @@
-"""Pictures as files, by the million: their bytes in parts that fit into memory. Links are never followed."""
+"""Pictures and sounds as files, by the million: their bytes in parts that fit into memory. Links are never followed."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TypeVar
 
 PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp")
+SOUNDS = (".wav", ".flac", ".ogg", ".mp3")
 PART_BYTES = 2**26
 
 Item = TypeVar("Item")
@@ -14,6 +15,14 @@ Item = TypeVar("Item")
 
 def is_picture(file: Path) -> bool:
     return file.suffix.lower() in PICTURES and file.is_file() and not file.is_symlink()
+
+
+def is_sound(file: Path) -> bool:
+    return file.suffix.lower() in SOUNDS and file.is_file() and not file.is_symlink()
+
+
+def is_media(file: Path) -> bool:
+    return is_picture(file) or is_sound(file)
 
 
 def folders(path: Path) -> list[Path]:

@@ -13,7 +13,7 @@ from salus.core.nouns import Split
 from salus.core.specs import DataSpec
 from salus.data.sources.base import Read, Source
 from salus.data.sources.csv_table import CsvTable
-from salus.data.sources.files import folders, is_picture, with_bytes
+from salus.data.sources.files import folders, is_media, is_sound, with_bytes
 from salus.data.sources.joined_parts import Part, joined_parts
 from salus.data.sources.json_lines import JsonLines
 from salus.data.split import side_of
@@ -59,13 +59,16 @@ def _with_pictures(table: Path, spec: DataSpec) -> Read:
     if FILE_NAME not in first.column_names:
         names = ", ".join(first.column_names)[:200]
         raise SalusError("no_such_column", where=table.name, expected=names, found=FILE_NAME)
-    if "image" in first.column_names:
-        raise SalusError("duplicate_column", where=table.name, found="image")
     pictures = {_shown(table.parent, file): file for file in _pictures(table.parent)}
+    heard = True
     for part in read.parts():
         for name in part.column(FILE_NAME).to_pylist():
             if name not in pictures:
                 raise SalusError("file_missing", where=table.name, expected=str(name)[:100])
+            heard = heard and is_sound(pictures[name])
+    kind = "audio" if heard else "image"
+    if kind in first.column_names:
+        raise SalusError("duplicate_column", where=table.name, found=kind)
 
     def parts() -> Iterator[pa.Table]:
         for part in read.parts():
@@ -74,15 +77,15 @@ def _with_pictures(table: Path, spec: DataSpec) -> Read:
             for held in with_bytes(named):
                 images = pa.array([content for content, _ in held], pa.large_binary())
                 rows = part.slice(start, len(held)).drop_columns([FILE_NAME])
-                yield rows.add_column(0, "image", images)
+                yield rows.add_column(0, kind, images)
                 start += len(held)
 
-    return Read(parts, read.facts, {**read.kinds, "image": "image"})
+    return Read(parts, read.facts, {**read.kinds, kind: kind})
 
 
 def _pictures(folder: Path) -> Iterator[Path]:
     for file in folder.iterdir():
-        if is_picture(file):
+        if is_media(file):
             yield file
     for below in folders(folder):
         yield from _pictures(below)

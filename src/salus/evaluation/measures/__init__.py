@@ -11,6 +11,7 @@ MEASURES: dict[str, str] = {
     "image-generation": "salus.evaluation.measures.image_generation:Pictures",
     "summarization": "salus.evaluation.measures.summarization:Summaries",
     "text-generation": "salus.evaluation.measures.text_generation:Surprise",
+    "transcription": "salus.evaluation.measures.transcription:Transcripts",
     "translation": "salus.evaluation.measures.translation:TranslationMeasure",
     "object-detection": "salus.evaluation.measures.detection:Detection",
     "forecasting": "salus.evaluation.measures.forecasting:Forecasts",

@@ -329,6 +329,8 @@ METRIC_WORDS: dict[str, dict[str, tuple[str, str]]] = {
         "nats_per_character": ("nats a character", "how surprising the text is; less is better"),
         "bits_per_character": ("bits a character", "the same in bits"),
         "perplexity": ("perplexity", "among how many equally likely characters it chooses"),
+        "wer": ("WER", "words to insert, leave out or replace, as a share of the words said; less is better"),
+        "cer": ("CER", "the same of characters"),
         "bleu": ("BLEU", "shared runs of up to four words; 0 to 100"),
         "rouge_1": ("ROUGE-1", "words shared with a reference; 0 to 1"),
         "rouge_2": ("ROUGE-2", "pairs of words shared with a reference; 0 to 1"),
@@ -367,6 +369,8 @@ METRIC_WORDS: dict[str, dict[str, tuple[str, str]]] = {
         "nats_per_character": ("每字符奈特", "文本对模型的意外程度，越低越好"),
         "bits_per_character": ("每字符比特", "同上，以比特计"),
         "perplexity": ("困惑度", "相当于在多少个等可能字符中选择"),
+        "wer": ("词错误率", "需插入、删除或替换的词占所说词数的比例，越低越好"),
+        "cer": ("字符错误率", "同上，按字符计"),
         "bleu": ("BLEU", "与参考译文共有的一至四词片段；0 至 100"),
         "rouge_1": ("ROUGE-1", "与参考摘要共有的词；0 至 1"),
         "rouge_2": ("ROUGE-2", "与参考摘要共有的相邻词对；0 至 1"),
@@ -395,6 +399,8 @@ METRIC_WORDS: dict[str, dict[str, tuple[str, str]]] = {
 }
 TASK_WORDS: dict[str, dict[str, str]] = {
     "en": {
+        "transcription": "what is said in a sound",
+        "audio-classification": "what a sound is",
         "translation": "translation",
         "summarization": "a summary of a text",
         "text-generation": "text generation",
@@ -409,6 +415,8 @@ TASK_WORDS: dict[str, dict[str, str]] = {
         "object-detection": "what lies where in a picture",
     },
     "zh": {
+        "transcription": "语音识别",
+        "audio-classification": "声音分类",
         "translation": "翻译",
         "summarization": "文本摘要",
         "text-generation": "文本生成",

@@ -1,4 +1,4 @@
-"""Rows as JSON, or one picture as it is. Knows bodies and content types; does not know who asks nor what answers."""
+"""Rows as JSON, or one picture or sound as it is. Knows bodies and content types; does not know who asks nor what answers."""
 
 from __future__ import annotations
 
@@ -12,22 +12,24 @@ from salus.serving.batcher import Model, Predictions
 _ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
-def is_picture(content_type: bytes) -> bool:
-    """Whether the body is a picture; `bad_content_type` when it is neither that nor JSON."""
+def is_media(content_type: bytes) -> bool:
+    """Whether the body is a picture or a sound; `bad_content_type` when it is neither that nor JSON."""
     kind = content_type.partition(b";")[0].strip().lower()
-    if kind.startswith(b"image/"):
+    if kind.startswith((b"image/", b"audio/")):
         return True
     if kind == b"application/json":
         return False
     raise SalusError(
-        "bad_content_type", expected="application/json or image/...", found=content_type.decode("latin-1") or "none"
+        "bad_content_type",
+        expected="application/json, image/... or audio/...",
+        found=content_type.decode("latin-1") or "none",
     )
 
 
-def read(model: Model, body: bytes, picture: bool, most_rows: int) -> tuple[dict[str, Any], int]:
+def read(model: Model, body: bytes, media: bool, most_rows: int) -> tuple[dict[str, Any], int]:
     """The values of a request and how many rows they are."""
-    if picture:
-        return model.read_image(body), 1
+    if media:
+        return model.read_media(body), 1
     rows = read_rows(body, most_rows)
     return model.read_rows(rows), len(rows)
 

@@ -10,6 +10,7 @@ from salus.evaluation.report.parts import Said
 
 SHOWN: dict[str, str] = {
     "pictures": "salus.evaluation.report.shown.pictures:pictures",
+    "sounds": "salus.evaluation.report.shown.sounds:sounds",
     "texts": "salus.evaluation.report.shown.texts:texts",
     "boxes": "salus.evaluation.report.shown.boxes:boxes",
     "traces": "salus.evaluation.report.shown.traces:traces",

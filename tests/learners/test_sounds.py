@@ -1,0 +1,96 @@
+"""Sounds from bytes to answers: formats and rates, damage, padding, graphs beside torch, and a whole study."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from salus.core.errors import SalusError
+from salus.data.kinds.audio import Audio, wav_of
+from salus.tasks.edits import edits
+from salus.tasks.transcription import Transcription
+
+STATE = {"rate_hz": 8000, "frames": 60, "mels": 40}
+
+
+def tone(hz: float, seconds: float, rate_hz: int = 8000) -> np.ndarray:
+    return 0.4 * np.sin(2 * np.pi * hz * np.arange(int(seconds * rate_hz)) / rate_hz)
+
+
+@pytest.mark.parametrize("subtype", ["PCM_U8", "PCM_16", "PCM_24", "FLOAT"])
+@pytest.mark.parametrize("rate_hz", [8000, 44_100, 96_000])
+def test_every_rate_and_depth_is_heard_alike(subtype: str, rate_hz: int) -> None:
+    import soundfile
+
+    stream = io.BytesIO()
+    stereo = np.stack([tone(700, 0.4, rate_hz)] * 2, axis=1)
+    soundfile.write(stream, stereo, rate_hz, subtype=subtype, format="WAV")
+    found = Audio().encode([stream.getvalue(), wav_of(tone(700, 0.4), 8000)], STATE)["sound"]
+    assert found[0, :, -1].sum() == pytest.approx(40, abs=1)
+    bands = found[:, 5:35, :-1].std(axis=1)
+    assert np.isfinite(bands).all()
+
+
+@pytest.mark.parametrize(
+    ("content", "code"),
+    [
+        (b"name,age\nana,3\n" * 20, "not_a_sound"),
+        (b"", "not_a_sound"),
+        (wav_of(np.zeros(0), 8000), "sound_empty"),
+        (wav_of(np.zeros(8000 * 700), 8000), "sound_too_long"),
+    ],
+)
+def test_what_cannot_be_heard_is_refused(content: bytes, code: str) -> None:
+    with pytest.raises(SalusError) as caught:
+        Audio().encode([content], STATE)
+    assert caught.value.code == code
+
+
+def test_edits_are_those_of_the_book() -> None:
+    assert edits("kitten", "sitting") == 3
+    assert edits("", "abc") == 3
+    assert edits("one two three".split(), "one three".split()) == 1
+
+
+def test_a_path_is_read_without_blanks_and_repeats() -> None:
+    logits = np.eye(3, dtype=np.float32)[[[1, 1, 0, 1, 2, 2, 0]]]
+    assert Transcription().settle(logits, [{"characters": ["a", "b"]}]).tolist() == ["aab"]
+
+
+@pytest.mark.parametrize("network", ["path", "mean"])
+def test_the_graph_answers_as_torch_and_padding_changes_nothing(network: str, tmp_path: Path) -> None:
+    import onnxruntime
+    import torch
+
+    from salus.learners.networks.sound import MeanNetwork, PathNetwork
+    from salus.learners.sounds import FEED, SoundFitted
+
+    torch.manual_seed(0)
+    made = (PathNetwork if network == "path" else MeanNetwork)(40, 5, 4).eval().requires_grad_(False)
+    made.trunk.fold()
+    sizes: tuple[int, ...] = (30, 5) if network == "path" else (5,)
+    fitted = SoundFitted(made, (60, 41), "scores", sizes, 1)
+    sounds = Audio().encode([wav_of(tone(300, 0.5), 8000), wav_of(tone(900, 0.2), 8000), None], STATE)["sound"]
+    fitted.export(tmp_path / "graph.onnx")
+    session = onnxruntime.InferenceSession(tmp_path / "graph.onnx", providers=["CPUExecutionProvider"])
+    said = session.run(None, {FEED: sounds})[0]
+    np.testing.assert_allclose(said, fitted.raw({FEED: sounds}), atol=1e-4)
+    cut = fitted.raw({FEED: sounds[1:2, :30]})
+    np.testing.assert_allclose(cut, said[1:2, :15] if network == "path" else said[1:2], atol=1e-4)
+
+
+def test_tones_are_told_apart_from_folders(tmp_path: Path) -> None:
+    import salus
+
+    generator = np.random.default_rng(0)
+    for label, hz in (("low", 300.0), ("high", 1500.0)):
+        (tmp_path / label).mkdir()
+        for number in range(30):
+            sound = tone(hz * generator.uniform(0.9, 1.1), generator.uniform(0.15, 0.3))
+            file = tmp_path / label / f"{number}.wav"
+            file.write_bytes(wav_of(sound + generator.normal(0, 0.02, len(sound)), 8000))
+    model = salus.fit(tmp_path, "label", budget=8, threads=1, learner="audio_cnn", options={"steps": 40, "width": 8})
+    assert model.report["metrics"]["accuracy"]["value"] >= 0.8
