@@ -52,7 +52,7 @@ def test_what_cannot_be_heard_is_refused(content: bytes, code: str) -> None:
 def test_edits_are_those_of_the_book() -> None:
     assert edits("kitten", "sitting") == 3
     assert edits("", "abc") == 3
-    assert edits("one two three".split(), "one three".split()) == 1
+    assert edits(["one", "two", "three"], ["one", "three"]) == 1
 
 
 def test_a_path_is_read_without_blanks_and_repeats() -> None:
