@@ -7,6 +7,7 @@ import os
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -97,6 +98,23 @@ def test_a_bad_wish_is_refused_when_it_is_asked(records: Records, change: dict[s
         runs.start(OWNER, records, {**START, **change})
     assert code_of(caught) == code
     assert work.claim(half.WORKER, records, "w") is None
+
+
+def test_a_folder_to_start_from_must_be_one_that_the_service_may_read(records: Records, tmp_path: Path) -> None:
+    half.data_set(OWNER, records)
+    roots = tmp_path / "models"
+    (roots / "bert").mkdir(parents=True)
+
+    def asked(folder: str) -> dict[str, Any]:
+        return {**START, "spec": {**START["spec"], "learner": "pretrained", "start": folder}}
+
+    for folder in (str(roots / "bert"), "/", str(roots / ".." / "elsewhere")):
+        with pytest.raises(SalusError) as caught:
+            runs.start(OWNER, records, asked(folder))
+        assert code_of(caught) == "start_missing" and str(tmp_path) not in str(caught.value)
+        told = records.settings.model_copy(update={"import_roots": f"/nowhere:{roots}"})
+        records = replace(records, settings=told)
+    assert runs.start(OWNER, records, asked(str(roots / "bert")))["run"]["state"] == "queued"
 
 
 def test_nothing_is_published_without_every_byte(records: Records) -> None:
