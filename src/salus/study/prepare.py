@@ -15,6 +15,7 @@ import numpy as np
 from salus.core.errors import SalusError
 from salus.core.nouns import Column, Finding, Role, Schema, Severity, Split
 from salus.core.specs import TrainSpec
+from salus.data.families import apart
 from salus.data.findings import find_for_training, findings_of_labels
 from salus.data.groups import find_group
 from salus.data.kinds import kind_named
@@ -130,15 +131,33 @@ def prepare(version: DataVersion, spec: TrainSpec) -> Material:
     pictures = any(column.kind in FILES for column in schema.inputs)
     folded = task.plain and (spec.budget_s >= FOLDED_PICTURES_S or not pictures)
     splits = split_rows(target, groups, given, task.classification, spec.seed, times, folded)
+    chooses = given is not None and any(side_of(side or "") is Split.VALIDATION for side in given)
+    if groups is None and not chooses:
+        splits, of_parts = _families_apart(version, schema, task, labelled, splits, spec.seed)
+        guessed = (*guessed, *of_parts)
     findings = find_for_training(version, schema, labelled, target, splits, groups)
     findings = (*guessed, *findings)
     schema = _without_leaks(schema, findings)
     _refuse_blockers(findings)
     schema = schema.model_copy(update={"task": task.name})
-    chooses = given is not None and any(side_of(side or "") is Split.VALIDATION for side in given)
     return Material(
         version, schema, task, labelled, target, groups, splits, findings, spec.group, chooses, _reads(task, spec)
     )
+
+
+def _families_apart(
+    version: DataVersion, schema: Schema, task: Task, rows: np.ndarray, splits: Splits, seed: int
+) -> tuple[Splits, tuple[Finding, ...]]:
+    """Where many texts are parts of other texts, those that choose are no parts of those that are learned from."""
+    texts = [column for column in schema.inputs if column.kind == "text"]
+    if task.name != "text-classification" or len(texts) != 1:
+        return splits, ()
+    splits, parts = apart(splits, read_values(version, tuple(texts), rows)[texts[0].name], seed)
+    told: dict[str, Any] = {"where": texts[0].name, "found": parts}
+    finding = Finding(
+        code="texts_in_texts", severity=Severity.WARNING, columns=(texts[0].name,), count=parts, parameters=told
+    )
+    return splits, (finding,) if parts else ()
 
 
 def _reads(task: Task, spec: TrainSpec) -> Mapping[str, Mapping[str, Any]]:

@@ -3,6 +3,13 @@
 from salus.core.language.message import Message
 
 MESSAGES = {
+    "texts_in_texts": Message(
+        422,
+        "Column '{where}': {found} texts are parts of other texts; those that choose between models are held apart from them.",
+        "列“{where}”：{found} 条文本是其他文本的一部分；用于选择模型的文本已与它们分开。",
+        "Give a test side of texts that are no parts of those learned from, or the column that says what they were cut from with --group.",
+        "请给出不属于训练文本一部分的测试集，或用 --group 指明说明其来源的列。",
+    ),
     "texts_without_words": Message(
         422,
         "Column '{where}': {found} texts hold no letter and no digit.",
