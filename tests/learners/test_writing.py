@@ -12,11 +12,12 @@ import torch
 import salus
 from salus.data.pieces import END, PAD, START
 from salus.inference.engines.onnx import OnnxEngine
-from salus.inference.programs.continuation import Continuation, drawn
+from salus.inference.programs.continuation import Continuation
 from salus.inference.programs.encoder_step import EncoderStep
 from salus.learners.decoder_transformer import DecoderFitted
 from salus.learners.networks import decoder, seq2seq
 from salus.learners.seq2seq_transformer import Seq2SeqFitted
+from salus.tasks.continuing import drawn
 
 PIECES = 40
 

@@ -69,6 +69,6 @@ def test_what_a_person_fixed_is_not_proposed_again() -> None:
 
 
 def test_many_rows_need_fewer_folds_while_time_is_short() -> None:
-    spec = TrainSpec(target=("y",), budget_s=20, learner="tree")
+    spec = TrainSpec(target=("y",), budget_s=250, learner="tree")
     assert make_plan(lesson(), 0, spec, False, Context())["inner_folds"] == 5
     assert make_plan(lesson(12_000), 0, spec, False, Context())["inner_folds"] == 2

@@ -17,13 +17,12 @@ from pydantic import Field
 from salus.core.context import Context
 from salus.core.errors import SalusError
 from salus.data.pieces import END, PAD, START, UNKNOWN, pieces_of
-from salus.inference.engines.base import Engine
-from salus.inference.programs.continuation import BEGIN, SCORE, STEP, WINDOW, Continuation
 from salus.learners.base import Fitted, Learner, LearnerConfig, Part, Prepared, Program, Proposal, searched
 from salus.learners.deep import Lecture, TaughtConfig, course_with, quickest, refit_of, steps_within, taught, told
 from salus.learners.networks.decoder import Decoder, Size, loss_of
 from salus.learners.options import config_from
 from salus.tasks.base import Task
+from salus.tasks.continuing import BEGIN, SCORE, STEP, WINDOW, gone_on
 from salus.training.batches import step_generator
 from salus.training.loop import Course, threads
 
@@ -58,23 +57,18 @@ class DecoderFitted(Fitted):
 
     def raw(self, feeds: Mapping[str, np.ndarray]) -> np.ndarray:
         with threads(self._threads), torch.inference_mode():
-            return Continuation().run(_InTorch(self._network), feeds, "written", [], {})
+            return gone_on(_InTorch(self._network), feeds)
 
     def graphs(self, folder: Path) -> dict[str, bytes]:
         network = self._network
         return {BEGIN: network.begin_graph(), STEP: network.step_graph(), SCORE: network.score_graph()}
 
 
-class _InTorch(Engine):
-    """The program's graphs as torch computes them: the cache is all that was read, which is read anew at every step."""
-
-    name = "torch"
+class _InTorch:
+    """The graphs as torch computes them: the cache is all that was read, which is read anew at every step."""
 
     def __init__(self, network: Decoder):
         self._network = network
-
-    def load(self, graphs: Mapping[str, bytes], threads: int) -> None:
-        raise AssertionError("nothing is loaded")
 
     def outputs(self, graph: str) -> tuple[str, ...]:
         return ("cache_tokens",) if graph == BEGIN else ()
@@ -89,8 +83,11 @@ class _InTorch(Engine):
         tokens_BT = np.concatenate([feeds["cache_tokens"], feeds["token"]], axis=1)[:, -WINDOW:]
         return [self._network(torch.from_numpy(tokens_BT))[:, -1].float().numpy(), tokens_BT]
 
-    def close(self) -> None:
-        return
+    def run_kept(self, graph: str, feeds: Mapping[str, Any], outputs: Sequence[str]) -> list[Any]:
+        return list(self.run(graph, feeds, outputs))
+
+    def read(self, value: Any) -> np.ndarray:
+        return np.asarray(value)
 
 
 class DecoderTransformer(Learner):

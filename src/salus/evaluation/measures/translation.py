@@ -6,21 +6,19 @@ their script: Chinese, Japanese and Korean answers are counted by sacreBLEU's ow
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
 
-from salus.data.pieces import WITHOUT_SPACES
 from salus.evaluation.measures.base import MOST_SHOWN, Measure
+from salus.tasks.wording import share_without_spaces
 
 ORDERS = 4  # n-grams of BLEU
 CHARACTERS = 6  # n-grams of chrF
 BETA = 2  # how much more recall counts, in chrF
 MANY = 0.3  # of the characters without spaces: the text is of such a script
-_WITHOUT_SPACES = re.compile(f"[{WITHOUT_SPACES}]")
 
 
 class TranslationMeasure(Measure):
@@ -72,7 +70,7 @@ class TranslationMeasure(Measure):
 def rules_for(texts: np.ndarray) -> Literal["zh", "13a"]:
     """How sacreBLEU cuts such texts into words."""
     sample = "".join(texts[:: max(1, len(texts) // 500)].tolist())
-    return "zh" if len(_WITHOUT_SPACES.findall(sample)) > MANY * max(1, len(sample)) else "13a"
+    return "zh" if share_without_spaces(sample) > MANY else "13a"
 
 
 class _Metrics:

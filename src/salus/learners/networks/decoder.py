@@ -15,10 +15,10 @@ from torch import nn
 from torch.nn import functional
 
 from salus.data.pieces import PAD
-from salus.inference.programs.continuation import WINDOW
 from salus.learners.graphs import GraphBuilder
 from salus.learners.networks.attention import HIDDEN, linear, norm
 from salus.learners.networks.nodes import plain
+from salus.tasks.continuing import WINDOW
 
 BASE = 10_000.0
 
