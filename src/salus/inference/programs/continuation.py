@@ -9,7 +9,7 @@ import numpy as np
 
 from salus.inference.engines.base import Engine
 from salus.inference.programs.base import Options, Program
-from salus.tasks.continuing import gone_on
+from salus.tasks.continuing import BEGIN, SCORE, STEP, gone_on
 
 
 class Continuation(Program):
