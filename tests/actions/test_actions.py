@@ -106,7 +106,7 @@ def test_a_folder_to_start_from_must_be_one_that_the_service_may_read(records: R
     (roots / "bert").mkdir(parents=True)
 
     def asked(folder: str) -> dict[str, Any]:
-        return {**START, "spec": {**START["spec"], "learner": "pretrained", "start": folder}}
+        return {**START, "spec": {"target": "y", "learner": "pretrained", "start": folder}}
 
     for folder in (str(roots / "bert"), "/", str(roots / ".." / "elsewhere")):
         with pytest.raises(SalusError) as caught:
