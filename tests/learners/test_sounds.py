@@ -82,7 +82,8 @@ def test_the_graph_answers_as_torch_and_padding_changes_nothing(network: str, tm
     np.testing.assert_allclose(cut, said[1:2, :15] if network == "path" else said[1:2], atol=1e-4)
 
 
-def test_tones_are_told_apart_from_folders(tmp_path: Path) -> None:
+@pytest.mark.parametrize("learner", ["audio_cnn", "linear"])
+def test_tones_are_told_apart_from_folders(learner: str, tmp_path: Path) -> None:
     import salus
 
     generator = np.random.default_rng(0)
@@ -92,5 +93,8 @@ def test_tones_are_told_apart_from_folders(tmp_path: Path) -> None:
             sound = tone(hz * generator.uniform(0.9, 1.1), generator.uniform(0.15, 0.3))
             file = tmp_path / label / f"{number}.wav"
             file.write_bytes(wav_of(sound + generator.normal(0, 0.02, len(sound)), 8000))
-    model = salus.fit(tmp_path, "label", budget=8, threads=1, learner="audio_cnn", options={"steps": 40, "width": 8})
+    options = {"steps": 40, "width": 8} if learner == "audio_cnn" else {}
+    model = salus.fit(tmp_path, "label", budget=8, threads=1, learner=learner, options=options)
     assert model.report["metrics"]["accuracy"]["value"] >= 0.8
+    with pytest.raises(SalusError, match="expected a sound"):
+        model.predict([{"audio": "bm90IGEgc291bmQ="}])

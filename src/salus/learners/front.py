@@ -16,13 +16,14 @@ import numpy as np
 
 from salus.data.kinds.time import part_names
 from salus.learners.base import Part, Prepared
+from salus.learners.front_audio import SoundFeatures
 from salus.learners.front_memory import MEMORY, digest
 from salus.learners.front_pictures import PictureFeatures
 from salus.learners.front_series import SeriesFeatures
 from salus.learners.front_texts import TextFeatures
 from salus.learners.graphs import GraphBuilder
 
-KINDS = frozenset({"number", "category", "time", "text", "image", "series"})
+KINDS = frozenset({"number", "category", "time", "text", "image", "series", "audio"})
 CHUNK_BYTES = 32 * 2**20  # of feeds that are worked on at once
 CHUNK_ROWS = 4096
 
@@ -61,6 +62,9 @@ class Front:
             parts.append(_texts(columns["text"], prepared))
         for index, name in enumerate(columns.get("image", [])):
             parts.append(PictureFeatures(f"image_{index}", name, *feeds[f"image_{index}"].shape[1:]))
+        for index, name in enumerate(columns.get("audio", [])):
+            frames, bands = feeds[f"sound_{index}"].shape[1:]
+            parts.append(SoundFeatures(f"sound_{index}", name, frames, bands - 1))
         if "series" in columns:
             parts.append(SeriesFeatures.fit(columns["series"], feeds))
         return cls(plain, tuple(parts), prepared.threads)

@@ -56,7 +56,7 @@ PORTFOLIO: dict[str, tuple[Chance, ...]] = {
     "object-detection": (Chance("detector", 1.0),),
     "image": (Chance("cnn", 0.85), Chance("svm", 0.15, 45.0, MANY_ROWS)),
     "transcription": (Chance("ctc", 1.0),),
-    "audio": (Chance("audio_cnn", 1.0),),
+    "audio": (Chance("audio_cnn", 0.85), Chance("svm", 0.15, 45.0, MANY_ROWS)),
     "image-generation": (Chance("flow", 1.0),),
     "text-generation": (Chance("decoder_transformer", 1.0),),
     "translation": (Chance("seq2seq_transformer", 1.0),),

@@ -5,20 +5,15 @@ Sums over rows, so intervals come from drawing rows. Case and spaces do not coun
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from salus.core.errors import SalusError
-from salus.data.kinds.audio import samples_of, wav_of
 from salus.evaluation.measures.base import MOST_SHOWN, Measure
 from salus.tasks.edits import edits
+from salus.tasks.playing import played
 from salus.tasks.transcription import spoken
-
-PLAYED_S = 5.0  # of a sound, in the report
-PLAYED_HZ = 8000
 
 
 class Transcripts(Measure):
@@ -49,19 +44,7 @@ class Transcripts(Measure):
         chosen = order[np.unique(np.linspace(0, len(order) - 1, MOST_SHOWN).astype(np.int64))]
         sounds = next(iter(values.values()))
         items = [
-            {"sound": _played(sounds[row]), "reference": spoken(target[row]), "answer": answers[row]}
+            {"sound": played(sounds[row]), "reference": spoken(target[row]), "answer": answers[row]}
             for row in chosen.tolist()
         ]
         return {"kind": "sounds", "items": items}
-
-
-def _played(content: bytes | None) -> str:
-    """The beginning as base64 of a small WAV; nothing where there is none."""
-    if content is None:
-        return ""
-    try:
-        samples, rate_hz = samples_of(content, "a sound")
-    except SalusError:
-        return ""
-    step = max(1, rate_hz // PLAYED_HZ)
-    return base64.b64encode(wav_of(samples[: int(PLAYED_S * rate_hz) : step], rate_hz // step)).decode()
