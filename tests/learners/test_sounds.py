@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,8 +13,20 @@ from salus.core.errors import SalusError
 from salus.data.kinds.audio import Audio, wav_of
 from salus.tasks.edits import edits
 from salus.tasks.transcription import Transcription
+from salus.testing.kind import KindContract
 
 STATE = {"rate_hz": 8000, "frames": 60, "mels": 40}
+
+
+class TestAudio(KindContract):
+    def kind(self) -> Audio:
+        return Audio()
+
+    def good(self) -> list[Any]:
+        return [wav_of(tone(200.0 + 50 * row, 0.1 + 0.05 * row), 8000) for row in range(6)] + [None]
+
+    def bad(self) -> list[Any]:
+        return [3.5, "not base64!", ["a"], {"url": "http://x"}]
 
 
 def tone(hz: float, seconds: float, rate_hz: int = 8000) -> np.ndarray:
