@@ -111,3 +111,29 @@ def test_tones_are_told_apart_from_folders(learner: str, tmp_path: Path) -> None
     assert model.report["metrics"]["accuracy"]["value"] >= 0.8
     with pytest.raises(SalusError, match="expected a sound"):
         model.predict([{"audio": "bm90IGEgc291bmQ="}])
+
+
+def test_words_of_two_tones_are_recognised(tmp_path: Path) -> None:
+    """Sounds of one or two tones, their names as text; the report plays them."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    import salus
+    from salus.evaluation.report.html import render
+
+    generator = np.random.default_rng(1)
+    sounds, texts = [], []
+    for _ in range(90):
+        chosen = generator.integers(0, 2, generator.integers(1, 3))
+        parts = [np.r_[tone((400.0, 1600.0)[one], 0.15), np.zeros(400)] for one in chosen]
+        sound = np.concatenate(parts)
+        sounds.append(wav_of(sound + generator.normal(0, 0.01, len(sound)), 8000))
+        texts.append(" ".join("lo" if one == 0 else "hi" for one in chosen))
+    pq.write_table(pa.table({"audio": sounds, "said": texts}), tmp_path / "tones.parquet")
+    options = {"steps": 80, "width": 8, "learning_rate": 5e-3, "masks": 0, "batch_rows": 16}
+    model = salus.fit(tmp_path / "tones.parquet", "said", budget=8, threads=1, task="transcription", options=options)
+    report = model.report
+    assert set(report["metrics"]) == {"wer", "cer"}
+    assert report["metrics"]["cer"]["value"] < report["baseline"]["cer"]["value"]
+    assert report["shown"]["kind"] == "sounds" and report["shown"]["items"][0]["sound"]
+    assert "data:audio/wav;base64," in render(report)
