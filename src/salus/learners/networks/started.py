@@ -32,7 +32,7 @@ def backbone_of(config: Mapping[str, Any], tensors: Mapping[str, torch.Tensor], 
     try:
         known = AutoConfig.for_model(config["model_type"], **said)
         known._attn_implementation = "eager"
-        network: nn.Module = AutoModel.from_config(known, trust_remote_code=False)  # type: ignore[no-untyped-call]
+        network: nn.Module = AutoModel.from_config(known, trust_remote_code=False)
     except Exception as error:  # whatever a config that lies makes the library raise
         raise SalusError(
             "start_unknown", where=where, expected="a config of this library", found=str(error)[:120]
