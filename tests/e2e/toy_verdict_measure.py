@@ -11,7 +11,7 @@ import numpy as np
 from salus.evaluation.measures.base import Measure
 from salus.evaluation.metrics import HIGHER_IS_BETTER
 from salus.evaluation.report.parts import Said
-from salus.evaluation.report.text import METRIC_WORDS
+from salus.evaluation.report.scores import METRIC_WORDS
 
 HIGHER_IS_BETTER["exact"] = True
 METRIC_WORDS["en"]["exact"] = ("exact", "share of the very sentences")

@@ -14,8 +14,9 @@ from salus.evaluation.measures import measure_of
 from salus.evaluation.measures.base import Known, Measure
 from salus.evaluation.measures.image_generation import among, frechet
 from salus.evaluation.report.parts import Said
+from salus.evaluation.report.scores import METRIC_WORDS
 from salus.evaluation.report.shown import shown
-from salus.evaluation.report.text import METRIC_WORDS, WORDS
+from salus.evaluation.report.text import WORDS
 from salus.tasks.image_generation import ImageGeneration, png_of
 
 STATE = {"height": 6, "width": 5, "channels": 1}

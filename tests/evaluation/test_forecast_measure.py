@@ -12,8 +12,9 @@ from salus.evaluation.answers import measure_answers
 from salus.evaluation.measures import measure_of
 from salus.evaluation.metrics import HIGHER_IS_BETTER
 from salus.evaluation.report.parts import Said
+from salus.evaluation.report.scores import METRIC_WORDS
 from salus.evaluation.report.shown import shown
-from salus.evaluation.report.text import METRIC_WORDS, WORDS
+from salus.evaluation.report.text import WORDS
 from salus.tasks.compound import as_objects
 from salus.tasks.forecasting import LEVELS, Forecast
 

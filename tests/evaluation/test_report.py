@@ -15,10 +15,12 @@ from salus.core.gate import gate
 from salus.evaluation.card import model_card
 from salus.evaluation.explanations import worst_errors
 from salus.evaluation.measure import measure
+from salus.evaluation.measures import MEASURES
 from salus.evaluation.metrics import HIGHER_IS_BETTER, softmax
 from salus.evaluation.report.html import render
+from salus.evaluation.report.scores import METRIC_WORDS, NOTHING_WORDS, TASK_WORDS, headline
 from salus.evaluation.report.svg import round_ticks
-from salus.evaluation.report.text import METRIC_WORDS, TASK_WORDS, WORDS, headline
+from salus.evaluation.report.text import WORDS
 from salus.tasks import TASKS, task_named
 
 PICTURE = "data:image/png;base64,iVBORw0KGgo="
@@ -153,10 +155,11 @@ def test_the_page_stands_by_itself_and_escapes_what_is_foreign(name: str, langua
 
 
 def test_both_languages_have_the_same_words() -> None:
-    for words in (WORDS, METRIC_WORDS, TASK_WORDS):
+    for words in (WORDS, METRIC_WORDS, TASK_WORDS, NOTHING_WORDS):
         assert words["en"].keys() == words["zh"].keys()
     assert METRIC_WORDS["en"].keys() == HIGHER_IS_BETTER.keys()
     assert TASK_WORDS["en"].keys() == TASKS.keys()
+    assert NOTHING_WORDS["en"].keys() == MEASURES.keys()
 
 
 def test_people_are_told_without_names_and_parts_with_their_rows() -> None:
@@ -219,6 +222,16 @@ def test_the_sentence_says_people_and_doing_nothing() -> None:
     text = headline(made, "en")
     assert "4 people" in text and "wide" in text and "most common answer: 50.0\u00a0%" in text
     assert "4 个人" in headline(made, "zh")
+
+
+@pytest.mark.parametrize("name", MEASURES)
+def test_doing_nothing_is_said_as_the_task_does_it(name: str) -> None:
+    made = report(["a", "b"])
+    metric = task_named(name).metrics[0]
+    compound = made | {"task": name, "headline": made["headline"] | {"metric": metric}}
+    assert f"; {NOTHING_WORDS['en'][name]}: " in headline(compound, "en")
+    assert f"；{NOTHING_WORDS['zh'][name]}为 " in headline(compound, "zh")
+    assert "common answer" not in render(compound, "en")
 
 
 def test_the_card_names_what_one_must_know_before_using_it() -> None:

@@ -8,7 +8,8 @@ from typing import Any
 from salus.core.errors import SalusError
 from salus.core.explain import explain
 from salus.evaluation.report.parts import plain
-from salus.evaluation.report.text import FIGURES, METRIC_WORDS, TASK_WORDS, WORDS, figure, headline, in_order
+from salus.evaluation.report.scores import FIGURES, METRIC_WORDS, TASK_WORDS, figure, headline, in_order
+from salus.evaluation.report.text import WORDS
 
 ENGLISH = WORDS["en"]
 MOST_PARTS = 10

@@ -8,7 +8,7 @@ from typing import Any
 
 from salus.evaluation.report.curves import Drawn, line_plot
 from salus.evaluation.report.parts import Said, note, section, share, table
-from salus.evaluation.report.text import FIGURES, figure
+from salus.evaluation.report.scores import FIGURES, figure
 
 
 def decision(said: Said) -> str:

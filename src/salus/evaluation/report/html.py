@@ -11,8 +11,9 @@ from typing import Any
 
 from salus.evaluation.report import decided, insight, sections, told
 from salus.evaluation.report.parts import Said
+from salus.evaluation.report.scores import METRIC_WORDS, TASK_WORDS, headline
 from salus.evaluation.report.shown import shown
-from salus.evaluation.report.text import METRIC_WORDS, TASK_WORDS, WORDS, headline
+from salus.evaluation.report.text import WORDS
 
 STYLE = """
 :root{--ink:#1c2733;--soft:#5b6b7b;--line:#e0e6ec;--accent:#0f6e84}

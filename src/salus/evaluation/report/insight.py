@@ -14,8 +14,8 @@ from salus.evaluation.report.curves import (
     trace_with_weights,
 )
 from salus.evaluation.report.parts import Said, note, section, share, signed, span, table, tag
+from salus.evaluation.report.scores import figure
 from salus.evaluation.report.svg import ACCENT, WRONG
-from salus.evaluation.report.text import figure
 
 MOST_PARTS, MOST_BARS, MOST_DEPENDENCES = 12, 20, 6
 

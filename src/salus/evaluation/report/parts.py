@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any
 
-from salus.evaluation.report.text import figure
+from salus.evaluation.report.scores import figure
 
 MOST_LIST_ITEMS = 8
 

@@ -11,8 +11,8 @@ from typing import Any
 
 from salus.core.errors import SalusError
 from salus.evaluation.report.parts import Said, duration, note, plain, share, size, span, table
+from salus.evaluation.report.scores import NOTHING_WORDS, SHARES, figure, in_order
 from salus.evaluation.report.svg import answer_plot, confusion_matrix, dots, interval_bars, reliability_plot
-from salus.evaluation.report.text import SHARES, figure, in_order
 
 MOST_CLASSES = 40
 MOST_MISTAKES = 10
@@ -52,10 +52,18 @@ def metrics(said: Said) -> str:
     listed = table([words["metric"]], [words["value"], words["interval"], words["nothing"]], rows)
     notes = [
         words["interval_people" if report["headline"]["groups"] else "interval_note"],
-        words.get(f"nothing_{report['task']}", words["nothing_classes" if report["confusion"] else "nothing_numbers"]),
+        _of_nothing(said),
         *([words["wide_note"]] if report["wide"] else []),
     ]
     return f"<h2>{words['metrics']}</h2>{plot}{listed}{note(' '.join(notes))}"
+
+
+def _of_nothing(said: Said) -> str:
+    """What doing nothing is, as a sentence."""
+    always = NOTHING_WORDS[said.language].get(said.report["task"])
+    if always is None:
+        return said.words["nothing_classes" if said.report["confusion"] else "nothing_numbers"]
+    return f"{said.words['nothing']}: {always}." if said.language == "en" else f"{said.words['nothing']}：{always}。"
 
 
 def targets(said: Said) -> str:

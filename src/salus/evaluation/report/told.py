@@ -9,8 +9,8 @@ from salus.core.explain import explain
 from salus.evaluation.metrics import HIGHER_IS_BETTER
 from salus.evaluation.report.curves import Drawn, line_plot
 from salus.evaluation.report.parts import Said, note, section, signed, span, table, tag
+from salus.evaluation.report.scores import SHARES, figure, in_order
 from salus.evaluation.report.svg import interval_bars
-from salus.evaluation.report.text import SHARES, figure, in_order
 
 MOST_TRIED = 20
 

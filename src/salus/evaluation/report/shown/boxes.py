@@ -14,8 +14,8 @@ from typing import Any
 
 from salus.evaluation.report.curves import COLOURS, Drawn, line_plot
 from salus.evaluation.report.parts import Said, note, section, share, table
+from salus.evaluation.report.scores import figure
 from salus.evaluation.report.svg import FONT, INK, opened
-from salus.evaluation.report.text import figure
 
 TRUTH = "#ffffff"
 MOST_CATEGORIES = 40

@@ -9,7 +9,7 @@ from html import escape
 from typing import Any
 
 from salus.evaluation.report.parts import Said, note, section, table
-from salus.evaluation.report.text import figure
+from salus.evaluation.report.scores import figure
 
 HEIGHT_PX = 56
 WORDS = {
