@@ -23,7 +23,7 @@ from salus.data.sentences import FEATURES, GRAM_BUCKETS
 from salus.learners.base import Fitted, Part, Prepared, Proposal, searched
 from salus.learners.deep import Lecture, Loss, TaughtConfig, course_with, quickest, refit_of, steps_within, taught, told
 from salus.learners.graphs import GraphBuilder
-from salus.learners.networks.sentences import SentenceNetwork
+from salus.learners.networks.picking import PickingNetwork
 from salus.learners.options import config_from
 from salus.learners.picking import PRESENT, PickingConfig, PickingFitted, PickingLearner, Scorer, Texts, clauses_in
 from salus.tasks.rouge import f_measure, rouge
@@ -61,7 +61,7 @@ class ExtractiveConfig(PickingConfig, TaughtConfig):
 class Worth(Scorer):
     """A network, and which n-grams it knows: lookup int64 (buckets + 1,), 0 for those that it does not."""
 
-    def __init__(self, network: SentenceNetwork, lookup: np.ndarray, count: int) -> None:
+    def __init__(self, network: PickingNetwork, lookup: np.ndarray, count: int) -> None:
         self._network, self._lookup, self._threads = network, lookup, count
 
     def scores(self, feeds: Mapping[str, np.ndarray]) -> np.ndarray:
@@ -118,7 +118,7 @@ class Extractive(PickingLearner):
             self.name, config, prepared, lambda: _course(config, prepared, lookup, train, held, way), context
         )
         network = course.network
-        assert isinstance(network, SentenceNetwork)
+        assert isinstance(network, PickingNetwork)
         network.requires_grad_(False)
         epoch = Batches(len(prepared.train), config.batch_rows, prepared.seed).steps_per_epoch
         details = told(course, progress, epoch) | {"learns_from": way, "sentences_of_an_answer": round(taken, 2)}
@@ -225,7 +225,7 @@ def _course(
         mean, deviation = features.mean(axis=0), np.maximum(features.std(axis=0), 0.05)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(prepared.seed)
-        network = SentenceNetwork(
+        network = PickingNetwork(
             mean, deviation, int(lookup.max()) + 1, config.dimensions, config.width, config.dropout
         )
     batches = Batches(len(prepared.train), config.batch_rows, prepared.seed)

@@ -15,7 +15,7 @@ from torch import nn
 from torch.nn import functional
 
 from salus.learners.graphs import GraphBuilder
-from salus.learners.networks.nodes import plain
+from salus.learners.networks.nodes import mapped_nodes, norm_nodes
 
 HIDDEN = -1e9  # added to the score of a place that must not be seen
 
@@ -35,41 +35,24 @@ class Attention(nn.Module):
         mask_B11S: torch.Tensor | None = None,
         causal: bool = False,
     ) -> torch.Tensor:
-        query = self._split(self.query(queries_BTD))
-        key, value = self._split(self.key(seen_BSD)), self._split(self.value(seen_BSD))
+        query = in_heads(self.query(queries_BTD), self.heads)
+        key, value = in_heads(self.key(seen_BSD), self.heads), in_heads(self.value(seen_BSD), self.heads)
         mask = mask_B11S if mask_B11S is None else mask_B11S.to(query.dtype)
         found_BHTE = functional.scaled_dot_product_attention(query, key, value, attn_mask=mask, is_causal=causal)
         rows, heads, places, width = found_BHTE.shape
         joined: torch.Tensor = self.out(found_BHTE.transpose(1, 2).reshape(rows, places, heads * width))
         return joined
 
-    def _split(self, x_BTD: torch.Tensor) -> torch.Tensor:
-        rows, places, width = x_BTD.shape
-        return x_BTD.view(rows, places, self.heads, width // self.heads).transpose(1, 2)
-
     def keys_and_values(self, builder: GraphBuilder, seen: str) -> tuple[str, str]:
         """(B, H, S, D / H) each."""
-        return self._heads(builder, linear(builder, self.key, seen)), self._heads(
-            builder, linear(builder, self.value, seen)
-        )
+        key = head_nodes(builder, mapped_nodes(builder, self.key, seen), self.heads)
+        return key, head_nodes(builder, mapped_nodes(builder, self.value, seen), self.heads)
 
     def nodes(self, builder: GraphBuilder, queries: str, key: str, value: str, mask: str | None = None) -> str:
         """As `forward`, of keys and values that are there; mask: added to the scores."""
-        query = self._heads(builder, linear(builder, self.query, queries))
-        scale = builder.constant(1 / math.sqrt(self.query.out_features // self.heads))
-        scores = builder.node(
-            "MatMul", builder.node("Mul", query, scale), builder.node("Transpose", key, perm=[0, 1, 3, 2])
-        )
-        if mask is not None:
-            scores = builder.node("Add", scores, mask)
-        found = builder.node("MatMul", builder.node("Softmax", scores, axis=-1), value)
-        joined = builder.node("Transpose", found, perm=[0, 2, 1, 3])
-        flat = builder.node("Reshape", joined, builder.constant([0, 0, -1], np.int64))
-        return linear(builder, self.out, flat)
-
-    def _heads(self, builder: GraphBuilder, value: str) -> str:
-        parted = builder.node("Reshape", value, builder.constant([0, 0, self.heads, -1], np.int64))
-        return builder.node("Transpose", parted, perm=[0, 2, 1, 3])
+        query = head_nodes(builder, mapped_nodes(builder, self.query, queries), self.heads)
+        depth = self.query.out_features // self.heads
+        return mapped_nodes(builder, self.out, looked_nodes(builder, (query, key, value), mask, depth))
 
 
 class Forward(nn.Module):
@@ -84,7 +67,7 @@ class Forward(nn.Module):
         return changed
 
     def nodes(self, builder: GraphBuilder, value: str) -> str:
-        return linear(builder, self.second, builder.node("Relu", linear(builder, self.first, value)))
+        return mapped_nodes(builder, self.second, builder.node("Relu", mapped_nodes(builder, self.first, value)))
 
 
 class ReadingLayer(nn.Module):
@@ -103,10 +86,10 @@ class ReadingLayer(nn.Module):
         return seen
 
     def nodes(self, builder: GraphBuilder, value: str, mask: str) -> str:
-        normed = norm(builder, self.norms[0], value)
+        normed = norm_nodes(builder, self.norms[0], value)
         key, kept = self.own.keys_and_values(builder, normed)
         x = builder.node("Add", value, self.own.nodes(builder, normed, key, kept, mask))
-        return builder.node("Add", x, self.forth.nodes(builder, norm(builder, self.norms[1], x)))
+        return builder.node("Add", x, self.forth.nodes(builder, norm_nodes(builder, self.norms[1], x)))
 
 
 @dataclass(frozen=True)
@@ -143,27 +126,39 @@ class WritingLayer(nn.Module):
         self, builder: GraphBuilder, value: str, cache: tuple[str, str], memory: tuple[str, str, str] | None = None
     ) -> Step:
         """One place more. cache: keys and values so far. memory: keys, values and the mask of the memory."""
-        normed = norm(builder, self.norms[0], value)
+        normed = norm_nodes(builder, self.norms[0], value)
         new = self.own.keys_and_values(builder, normed)
         key, kept = (builder.node("Concat", old, one, axis=2) for old, one in zip(cache, new, strict=True))
         x = builder.node("Add", value, self.own.nodes(builder, normed, key, kept))
         if self.memory is not None:
             assert memory is not None, "a layer that remembers"
-            looked = self.memory.nodes(builder, norm(builder, self.norms[2], x), *memory)
+            looked = self.memory.nodes(builder, norm_nodes(builder, self.norms[2], x), *memory)
             x = builder.node("Add", x, looked)
-        return Step(builder.node("Add", x, self.forth.nodes(builder, norm(builder, self.norms[1], x))), key, kept)
+        return Step(builder.node("Add", x, self.forth.nodes(builder, norm_nodes(builder, self.norms[1], x))), key, kept)
 
 
-def linear(builder: GraphBuilder, layer: nn.Linear, value: str) -> str:
-    """A linear layer on the last axis."""
-    product = builder.node("MatMul", value, builder.constant(plain(layer.weight).T))
-    return builder.node("Add", product, builder.constant(plain(layer.bias)))
+def in_heads(x_BTD: torch.Tensor, heads: int) -> torch.Tensor:
+    """(B, H, T, D / H)."""
+    rows, places, width = x_BTD.shape
+    return x_BTD.view(rows, places, heads, width // heads).transpose(1, 2)
 
 
-def norm(builder: GraphBuilder, layer: nn.Module, value: str) -> str:
-    assert isinstance(layer, nn.LayerNorm)
-    weights = (builder.constant(plain(part)) for part in (layer.weight, layer.bias))
-    return builder.node("LayerNormalization", value, *weights, axis=-1, epsilon=layer.eps)
+def head_nodes(builder: GraphBuilder, value: str, heads: int) -> str:
+    """(B, T, D) to (B, H, T, D / H)."""
+    parted = builder.node("Reshape", value, builder.constant([0, 0, heads, -1], np.int64))
+    return builder.node("Transpose", parted, perm=[0, 2, 1, 3])
+
+
+def looked_nodes(builder: GraphBuilder, parts: tuple[str, str, str], mask: str | None, depth: int) -> str:
+    """(B, T, D) of queries, keys and values (B, H, T, E) each, E = depth. mask: added to the scores."""
+    query, key, value = parts
+    scaled = builder.node("Mul", query, builder.constant(1 / math.sqrt(depth)))
+    scores = builder.node("MatMul", scaled, builder.node("Transpose", key, perm=[0, 1, 3, 2]))
+    if mask is not None:
+        scores = builder.node("Add", scores, mask)
+    found = builder.node("MatMul", builder.node("Softmax", scores, axis=-1), value)
+    joined = builder.node("Transpose", found, perm=[0, 2, 1, 3])
+    return builder.node("Reshape", joined, builder.constant([0, 0, -1], np.int64))
 
 
 def waves(places: int, width: int) -> np.ndarray:

@@ -16,8 +16,8 @@ from torch.nn import functional
 
 from salus.data.pieces import PAD
 from salus.learners.graphs import GraphBuilder
-from salus.learners.networks.attention import HIDDEN, linear, norm
-from salus.learners.networks.nodes import plain
+from salus.learners.networks.attention import HIDDEN, head_nodes, in_heads, looked_nodes
+from salus.learners.networks.nodes import mapped_nodes, norm_nodes, plain
 from salus.tasks.continuing import WINDOW
 
 BASE = 10_000.0
@@ -46,8 +46,8 @@ class Layer(nn.Module):
 
     def forward(self, x_BTD: torch.Tensor, turn_TE: tuple[torch.Tensor, torch.Tensor]) -> torch.Tensor:
         normed = self.norms[0](x_BTD)
-        query, key = (turned(self._split(part(normed)), turn_TE) for part in (self.query, self.key))
-        value = self._split(self.value(normed))
+        query, key = (turned(in_heads(part(normed), self.heads), turn_TE) for part in (self.query, self.key))
+        value = in_heads(self.value(normed), self.heads)
         found = functional.scaled_dot_product_attention(
             query, key.to(query.dtype), value.to(query.dtype), is_causal=True
         )
@@ -56,36 +56,21 @@ class Layer(nn.Module):
         said: torch.Tensor = x + self.drop(self.second(inner))
         return said
 
-    def _split(self, x_BTD: torch.Tensor) -> torch.Tensor:
-        rows, places, width = x_BTD.shape
-        return x_BTD.view(rows, places, self.heads, width // self.heads).transpose(1, 2)
-
     def parts_nodes(self, builder: GraphBuilder, value: str, turn: tuple[str, str]) -> tuple[str, str, str]:
         """Queries and keys, turned, and values: (B, H, T, E) each."""
-        normed = norm(builder, self.norms[0], value)
-        parts = [self._heads(builder, linear(builder, part, normed)) for part in (self.query, self.key, self.value)]
+        normed = norm_nodes(builder, self.norms[0], value)
+        parts = [
+            head_nodes(builder, mapped_nodes(builder, part, normed), self.heads)
+            for part in (self.query, self.key, self.value)
+        ]
         return turn_nodes(builder, parts[0], turn), turn_nodes(builder, parts[1], turn), parts[2]
 
     def rest_nodes(self, builder: GraphBuilder, value: str, parts: tuple[str, str, str], mask: str | None) -> str:
         """What the layer gives, of queries, keys and values."""
-        query, key, kept = parts
-        scale = builder.constant(1 / math.sqrt(self.query.out_features // self.heads))
-        scores = builder.node(
-            "MatMul", builder.node("Mul", query, scale), builder.node("Transpose", key, perm=[0, 1, 3, 2])
-        )
-        if mask is not None:
-            scores = builder.node("Add", scores, mask)
-        found = builder.node("MatMul", builder.node("Softmax", scores, axis=-1), kept)
-        flat = builder.node(
-            "Reshape", builder.node("Transpose", found, perm=[0, 2, 1, 3]), builder.constant([0, 0, -1], np.int64)
-        )
-        x = builder.node("Add", value, linear(builder, self.out, flat))
-        inner = builder.node("Relu", linear(builder, self.first, norm(builder, self.norms[1], x)))
-        return builder.node("Add", x, linear(builder, self.second, builder.node("Mul", inner, inner)))
-
-    def _heads(self, builder: GraphBuilder, value: str) -> str:
-        parted = builder.node("Reshape", value, builder.constant([0, 0, self.heads, -1], np.int64))
-        return builder.node("Transpose", parted, perm=[0, 2, 1, 3])
+        flat = looked_nodes(builder, parts, mask, self.query.out_features // self.heads)
+        x = builder.node("Add", value, mapped_nodes(builder, self.out, flat))
+        inner = builder.node("Relu", mapped_nodes(builder, self.first, norm_nodes(builder, self.norms[1], x)))
+        return builder.node("Add", x, mapped_nodes(builder, self.second, builder.node("Mul", inner, inner)))
 
 
 class Decoder(nn.Module):
@@ -186,7 +171,7 @@ class Decoder(nn.Module):
 
     def _logit_nodes(self, builder: GraphBuilder, value: str) -> str:
         weights = builder.constant(plain(self.pieces.weight).T)
-        return builder.node("MatMul", norm(builder, self.norm, value), weights)
+        return builder.node("MatMul", norm_nodes(builder, self.norm, value), weights)
 
 
 def _rates(depth: int) -> np.ndarray:

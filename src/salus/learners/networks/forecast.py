@@ -15,10 +15,9 @@ from torch import nn
 from torch.nn import functional
 
 from salus.learners.graphs import GraphBuilder
-from salus.learners.networks.nodes import convolution_nodes, plain
+from salus.learners.networks.nodes import convolution_nodes, mapped_nodes, norm_nodes, plain, recurrent_weights
 
 STILL = 1e-2  # variance that is added to that of a trace
-GATES = (1, 0, 2)  # torch stacks (r, z, n), ONNX (z, r, h)
 
 
 class TraceNetwork(nn.Module):
@@ -151,7 +150,9 @@ class SegmentGru(TraceNetwork):
             trace = builder.node("Slice", trace, first, end, axis)
         read = builder.node("Relu", convolution_nodes(builder, self.embedding, trace))
         steps_first = builder.node("Transpose", read, perm=[2, 0, 1])
-        state = builder.several("GRU", 2, steps_first, *self._gate_nodes(builder), **self._attributes())[1]
+        state = builder.several(
+            "GRU", 2, steps_first, *recurrent_weights(builder, self.recurrent), **self._attributes()
+        )[1]
         every = builder.node("Unsqueeze", state, axis)  # (1, N, 1, D)
         flat = builder.constant([1, -1, self.width], np.int64)
         spread = builder.constant(np.zeros((1, 1, self.ahead, self.width)))
@@ -159,7 +160,9 @@ class SegmentGru(TraceNetwork):
         nothing = builder.node("Mul", every, builder.constant(np.float32(0)))
         places = builder.node("Add", nothing, builder.constant(plain(self.places)[None, None]))
         asked = builder.node("Reshape", places, flat)
-        said = builder.several("GRU", 2, asked, *self._gate_nodes(builder), "", states, **self._attributes())[1]
+        said = builder.several(
+            "GRU", 2, asked, *recurrent_weights(builder, self.recurrent), "", states, **self._attributes()
+        )[1]
         ahead = mapped_nodes(builder, self.head, builder.node("Squeeze", said, builder.constant([0], np.int64)))
         segment = self.head.out_features
         rows = builder.node("Reshape", ahead, builder.constant([-1, self.ahead * segment], np.int64))
@@ -168,24 +171,3 @@ class SegmentGru(TraceNetwork):
 
     def _attributes(self) -> dict[str, int]:
         return {"hidden_size": self.width, "linear_before_reset": 1}
-
-    def _gate_nodes(self, builder: GraphBuilder) -> tuple[str, str, str]:
-        """Weights, recurrent weights and biases with their gates in the order of ONNX."""
-        parts = {
-            name: np.concatenate([np.split(plain(value), 3)[gate] for gate in GATES])
-            for name, value in self.recurrent.named_parameters()
-        }
-        biases = np.concatenate([parts["bias_ih_l0"], parts["bias_hh_l0"]])
-        weights, states = builder.constant(parts["weight_ih_l0"][None]), builder.constant(parts["weight_hh_l0"][None])
-        return weights, states, builder.constant(biases[None])
-
-
-def norm_nodes(builder: GraphBuilder, norm: nn.LayerNorm, value: str) -> str:
-    scale, shift = builder.constant(plain(norm.weight)), builder.constant(plain(norm.bias))
-    return builder.node("LayerNormalization", value, scale, shift, axis=-1, epsilon=norm.eps)
-
-
-def mapped_nodes(builder: GraphBuilder, layer: nn.Linear, value: str) -> str:
-    """A linear map of the last axis of any value."""
-    product = builder.node("MatMul", value, builder.constant(plain(layer.weight).T))
-    return builder.node("Add", product, builder.constant(plain(layer.bias)))

@@ -1,6 +1,6 @@
 """Layers of torch as nodes of a graph, for networks that write their own: quicker than the exporter, and readable.
 
-Knows convolutions and linear layers as they answer (not as they learn).
+Knows convolutions, linear and recurrent layers and norms as they answer (not as they learn).
 """
 
 from __future__ import annotations
@@ -10,6 +10,9 @@ import torch
 from torch import nn
 
 from salus.learners.graphs import GraphBuilder
+
+# Gates are stacked in another order by torch than by ONNX: (r, z, n) to (z, r, h), and (i, f, g, o) to (i, o, f, c).
+GATES = {"GRU": (1, 0, 2), "LSTM": (0, 3, 1, 2)}
 
 
 class MeanHead(nn.Module):
@@ -56,6 +59,34 @@ def linear_nodes(builder: GraphBuilder, layer: nn.Linear, value: str) -> str:
     return builder.node(
         "Gemm", value, builder.constant(plain(layer.weight)), builder.constant(plain(layer.bias)), transB=1
     )
+
+
+def mapped_nodes(builder: GraphBuilder, layer: nn.Linear, value: str) -> str:
+    """A linear map of the last axis of any value."""
+    product = builder.node("MatMul", value, builder.constant(plain(layer.weight).T))
+    return builder.node("Add", product, builder.constant(plain(layer.bias)))
+
+
+def norm_nodes(builder: GraphBuilder, layer: nn.Module, value: str) -> str:
+    """A layer norm of the last axis."""
+    assert isinstance(layer, nn.LayerNorm)
+    weights = (builder.constant(plain(part)) for part in (layer.weight, layer.bias))
+    return builder.node("LayerNormalization", value, *weights, axis=-1, epsilon=layer.eps)
+
+
+def recurrent_weights(builder: GraphBuilder, layer: nn.RNNBase, depth: int = 0) -> tuple[str, str, str]:
+    """What a GRU or LSTM of ONNX takes after its sequence: weights, recurrent weights and biases, way by way. A GRU also
+    needs `linear_before_reset=1`."""
+    ends = ("", "_reverse") if layer.bidirectional else ("",)
+
+    def gates(name: str) -> np.ndarray:
+        parts = np.split(plain(getattr(layer, name)), len(GATES[layer.mode]))
+        return np.concatenate([parts[index] for index in GATES[layer.mode]])
+
+    weights, states = ([gates(f"weight_{at}_l{depth}{end}") for end in ends] for at in ("ih", "hh"))
+    biases = [np.concatenate([gates(f"bias_ih_l{depth}{end}"), gates(f"bias_hh_l{depth}{end}")]) for end in ends]
+    found = [builder.constant(np.stack(part)) for part in (weights, states, biases)]
+    return found[0], found[1], found[2]
 
 
 def folded_convolution(layer: nn.Conv1d | nn.Conv2d, norm: nn.BatchNorm1d | nn.BatchNorm2d) -> nn.Conv1d | nn.Conv2d:

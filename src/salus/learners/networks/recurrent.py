@@ -13,11 +13,9 @@ from torch import nn
 from torch.nn import functional
 
 from salus.learners.graphs import GraphBuilder
-from salus.learners.networks.nodes import convolution_nodes, plain
+from salus.learners.networks.nodes import convolution_nodes, recurrent_weights
 
 MOST_STEPS = 128
-# Gates are stacked in another order by torch than by ONNX: (r, z, n) to (z, r, h), and (i, f, g, o) to (i, o, f, c).
-GATES = {"gru": (1, 0, 2), "lstm": (0, 3, 1, 2)}
 
 
 class RecurrentNetwork(nn.Module):
@@ -57,25 +55,12 @@ class RecurrentNetwork(nn.Module):
         return builder.node("Transpose", x, perm=[1, 2, 0])
 
     def _layer_nodes(self, builder: GraphBuilder, value: str, layer: int) -> str:
-        ends = ["", "_reverse"][: self.ways]
-        weights = [self._gates(f"weight_ih_l{layer}{end}") for end in ends]
-        states = [self._gates(f"weight_hh_l{layer}{end}") for end in ends]
-        biases = [
-            np.concatenate([self._gates(f"bias_ih_l{layer}{end}"), self._gates(f"bias_hh_l{layer}{end}")])
-            for end in ends
-        ]
         attributes: dict[str, Any] = {"linear_before_reset": 1} if self.cell == "gru" else {}
         return builder.node(
             self.cell.upper(),
             value,
-            *(builder.constant(np.stack(part)) for part in (weights, states, biases)),
+            *recurrent_weights(builder, self.recurrent, layer),
             hidden_size=self.width,
             direction="bidirectional" if self.ways == 2 else "forward",
             **attributes,
         )
-
-    def _gates(self, name: str) -> np.ndarray:
-        """A parameter with its gates in the order of ONNX."""
-        stacked = plain(getattr(self.recurrent, name))
-        gates = np.split(stacked, len(GATES[self.cell]))
-        return np.concatenate([gates[index] for index in GATES[self.cell]])

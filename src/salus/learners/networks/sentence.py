@@ -16,8 +16,8 @@ from torch.nn import functional
 
 from salus.core.errors import SalusError
 from salus.learners.graphs import GraphBuilder
-from salus.learners.networks.attention import HIDDEN, Attention, linear, norm
-from salus.learners.networks.nodes import plain
+from salus.learners.networks.attention import HIDDEN, Attention
+from salus.learners.networks.nodes import mapped_nodes, norm_nodes, plain
 from salus.learners.networks.text_attention import first_places, mask_nodes
 from salus.learners.networks.texts import mean_nodes, trimmed_nodes
 
@@ -53,12 +53,12 @@ class SentenceLayer(nn.Module):
     def nodes(self, builder: GraphBuilder, value: str, mask: str) -> str:
         key, kept = self.own.keys_and_values(builder, value)
         looked = builder.node("Add", value, self.own.nodes(builder, value, key, kept, mask))
-        value = norm(builder, self.norms[0], looked)
-        inner = linear(builder, self.wide, value)
+        value = norm_nodes(builder, self.norms[0], looked)
+        inner = mapped_nodes(builder, self.wide, value)
         bent = builder.node("Erf", builder.node("Mul", inner, builder.constant(0.5**0.5)))
         half = builder.node("Mul", inner, builder.constant(0.5))
         bent = builder.node("Mul", half, builder.node("Add", bent, builder.constant(1.0)))
-        return norm(builder, self.norms[1], builder.node("Add", value, linear(builder, self.narrow, bent)))
+        return norm_nodes(builder, self.norms[1], builder.node("Add", value, mapped_nodes(builder, self.narrow, bent)))
 
 
 class SentenceNetwork(nn.Module):
@@ -124,7 +124,7 @@ class SentenceNetwork(nn.Module):
         seen = builder.node("Unsqueeze", there, builder.constant([2], np.int64))
         value = builder.node("Gather", builder.constant(plain(self.words.weight)), ids)
         places = plain(self.places.weight)[:length] + plain(self.first_type)
-        value = norm(builder, self.norm, builder.node("Add", value, first_places(builder, places, value)))
+        value = norm_nodes(builder, self.norm, builder.node("Add", value, first_places(builder, places, value)))
         mask = mask_nodes(builder, seen)
         for layer in self.layers:
             assert isinstance(layer, SentenceLayer)

@@ -16,8 +16,8 @@ from torch.nn import functional
 
 from salus.data.pieces import PAD
 from salus.learners.graphs import GraphBuilder
-from salus.learners.networks.attention import HIDDEN, ReadingLayer, WritingLayer, norm, waves
-from salus.learners.networks.nodes import plain
+from salus.learners.networks.attention import HIDDEN, ReadingLayer, WritingLayer, waves
+from salus.learners.networks.nodes import norm_nodes, plain
 
 LONGEST = 1024  # places that are told apart
 
@@ -94,7 +94,7 @@ class Seq2Seq(nn.Module):
         for layer in self.reading:
             assert isinstance(layer, ReadingLayer)
             x = layer.nodes(builder, x, mask)
-        memory = norm(builder, self.norms[0], x)
+        memory = norm_nodes(builder, self.norms[0], x)
         outputs: dict[str, tuple[str, tuple[int | str, ...]]] = {"memory_mask": (mask, ("rows", 1, 1, "places"))}
         shape: tuple[int | str, ...] = ("rows", size.heads, "places", size.width // size.heads)
         rows = builder.node(
@@ -133,7 +133,7 @@ class Seq2Seq(nn.Module):
             x = step.value
             more = ("rows", size.heads, "more", depth)
             outputs |= {f"next_key_{index}": (step.key, more), f"next_kept_{index}": (step.kept, more)}
-        last = builder.node("Squeeze", norm(builder, self.norms[1], x), builder.constant([1], np.int64))
+        last = builder.node("Squeeze", norm_nodes(builder, self.norms[1], x), builder.constant([1], np.int64))
         said = builder.node("MatMul", last, builder.constant(plain(self.written_pieces.weight).T))
         logits = builder.node("Add", said, builder.constant(plain(self.bias)))
         return builder.finish_all({"logits": (logits, ("rows", self.written_pieces.num_embeddings)), **outputs})

@@ -13,7 +13,7 @@ from torch.nn import functional
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from salus.learners.graphs import GraphBuilder
-from salus.learners.networks.nodes import convolution_nodes, folded_convolution, plain
+from salus.learners.networks.nodes import convolution_nodes, folded_convolution, mapped_nodes, recurrent_weights
 
 STRIDES = ((1, 2), (2, 2), (1, 2))  # of time and of bands
 STEP_FRAMES = 2  # frames that one answer covers
@@ -93,16 +93,10 @@ class PathNetwork(nn.Module):
         counted = builder.node("ReduceSum", there, builder.constant([1, 2], np.int64), keepdims=0)
         lengths = builder.node("Cast", builder.node("Max", counted, builder.constant([1.0])), to=6)
         x = builder.node("Transpose", x, perm=[1, 0, 2])
-        ends = ("", "_reverse")
-        weights = [
-            builder.constant(np.stack([self._gates(f"weight_{at}_l0{end}") for end in ends])) for at in ("ih", "hh")
-        ]
-        biases = [np.concatenate([self._gates(f"bias_ih_l0{end}"), self._gates(f"bias_hh_l0{end}")]) for end in ends]
         states = builder.node(
             "GRU",
             x,
-            *weights,
-            builder.constant(np.stack(biases)),
+            *recurrent_weights(builder, self.recurrent),
             lengths,
             hidden_size=self.hidden,
             direction="bidirectional",
@@ -110,15 +104,9 @@ class PathNetwork(nn.Module):
         )  # (t, 2, B, hidden)
         states = builder.node("Transpose", states, perm=[2, 0, 1, 3])
         states = builder.node("Reshape", states, builder.constant([0, 0, 2 * self.hidden], np.int64))
-        scores = builder.node("MatMul", states, builder.constant(plain(self.head.weight).T))
-        scores = builder.node("Add", scores, builder.constant(plain(self.head.bias)))
+        scores = mapped_nodes(builder, self.head, states)
         silence = builder.constant(np.eye(1, self.head.out_features) * SILENCE)
         return builder.node("Where", builder.node("Greater", there, builder.constant(0.0)), scores, silence)
-
-    def _gates(self, name: str) -> np.ndarray:
-        """A parameter with its gates in the order of ONNX: (r, z, n) to (z, r, n)."""
-        reset, update, new = np.split(plain(getattr(self.recurrent, name)), 3)
-        return np.concatenate([update, reset, new])
 
 
 class MeanNetwork(nn.Module):
@@ -144,5 +132,4 @@ class MeanNetwork(nn.Module):
         total = builder.node("ReduceSum", x, builder.constant([2], np.int64), keepdims=0)
         count = builder.node("ReduceSum", there, builder.constant([1], np.int64), keepdims=0)
         means = builder.node("Div", total, builder.node("Max", count, builder.constant([1.0])))
-        scores = builder.node("MatMul", means, builder.constant(plain(self.head.weight).T))
-        return builder.node("Add", scores, builder.constant(plain(self.head.bias)))
+        return mapped_nodes(builder, self.head, means)

@@ -10,8 +10,8 @@ import torch
 from torch import nn
 
 from salus.learners.graphs import GraphBuilder
-from salus.learners.networks.attention import HIDDEN, ReadingLayer, norm
-from salus.learners.networks.nodes import plain
+from salus.learners.networks.attention import HIDDEN, ReadingLayer
+from salus.learners.networks.nodes import norm_nodes, plain
 from salus.learners.networks.texts import FAR, Reader, mean_nodes
 
 
@@ -40,7 +40,7 @@ class AttentionReader(Reader):
         for layer in self.layers:
             assert isinstance(layer, ReadingLayer)
             value = layer.nodes(builder, value, mask)
-        value = builder.node("Mul", norm(builder, self.norm, value), seen)
+        value = builder.node("Mul", norm_nodes(builder, self.norm, value), seen)
         unseen = builder.node("Sub", builder.constant(1.0), seen)
         far = builder.node("Add", value, builder.node("Mul", unseen, builder.constant(FAR)))
         largest = builder.node("ReduceMax", far, builder.constant([1], np.int64), keepdims=0)

@@ -16,8 +16,7 @@ from torch import nn
 from torch.nn import functional
 
 from salus.learners.graphs import GraphBuilder
-from salus.learners.networks.nodes import convolution_nodes, linear_nodes, plain
-from salus.learners.networks.recurrent import GATES
+from salus.learners.networks.nodes import convolution_nodes, linear_nodes, plain, recurrent_weights
 
 FAR = -1e4  # below what any feature is: a place that is empty is never the maximum
 
@@ -202,15 +201,7 @@ def mean_nodes(builder: GraphBuilder, value: str, seen: str) -> str:
 def _recurrent_nodes(builder: GraphBuilder, layer: nn.GRU, value: str) -> str:
     """(N, L, D) to the states (N, L, H)."""
     steps = builder.node("Transpose", value, perm=[1, 0, 2])
-    weights, states = (builder.constant(_gates(layer, f"weight_{name}_l0")[None]) for name in ("ih", "hh"))
-    biases = np.concatenate([_gates(layer, "bias_ih_l0"), _gates(layer, "bias_hh_l0")])[None]
     found = builder.node(
-        "GRU", steps, weights, states, builder.constant(biases), hidden_size=layer.hidden_size, linear_before_reset=1
+        "GRU", steps, *recurrent_weights(builder, layer), hidden_size=layer.hidden_size, linear_before_reset=1
     )
     return builder.node("Transpose", builder.node("Squeeze", found, builder.constant([1], np.int64)), perm=[1, 0, 2])
-
-
-def _gates(layer: nn.GRU, name: str) -> np.ndarray:
-    """A parameter with its gates in the order of ONNX."""
-    parts = np.split(plain(getattr(layer, name)), len(GATES["gru"]))
-    return np.concatenate([parts[index] for index in GATES["gru"]])

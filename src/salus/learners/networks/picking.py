@@ -16,7 +16,7 @@ from salus.learners.graphs import GraphBuilder
 NEIGHBOURS = 3  # sentences that are seen together
 
 
-class SentenceNetwork(nn.Module):
+class PickingNetwork(nn.Module):
     """Takes (B, S, F + G) float32: features, the first of which is 1 where there is a sentence, then rows of the table of n-grams,
     0 for none. Gives (B, S)."""
 
