@@ -55,6 +55,11 @@ def machine() -> dict[str, Any]:
     }
 
 
+def short(values: dict[str, Any]) -> dict[str, Any]:
+    """The same with its numbers as long as somebody reads them."""
+    return {name: round(value, 5) if isinstance(value, float) else value for name, value in values.items()}
+
+
 def _processor() -> str:
     information = Path("/proc/cpuinfo")
     if information.exists():

@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 import salus
+from figures import short
 from salus.inference.predictor import Predictor
 from salus.tasks.overlap import corners_of, matched
 
@@ -39,9 +40,9 @@ def run(name: str, data: Path, budget_s: float | None, threads: int, seed: int) 
     truth = json.loads((folder / "test.json").read_text(encoding="utf-8"))
     pictures = _pictures(folder, truth)
     found: dict[str, Any] = {
-        "metrics": {name: _short(item) for name, item in report["metrics"].items()},
+        "metrics": {name: short(item) for name, item in report["metrics"].items()},
         "nothing": {name: round(item["value"], 4) for name, item in report["baseline"].items()},
-        "categories": [_short(one) for one in report["facts"]["categories"]],
+        "categories": [short(one) for one in report["facts"]["categories"]],
         "split": {side: report["split"][side] for side in ("train", "validation", "test")},
         "learner": report["learner"]["name"],
         "config": report["learner"]["config"],
@@ -111,7 +112,3 @@ def _asked(model: Any, truth: dict[str, Any], pictures: list[bytes]) -> dict[str
             theirs = [box for box in true[image["id"]] if box["label"] == label]
             right += int(matched(corners_of(ours), corners_of(theirs), HALF).sum())
     return {"given": given, "right": round(right / max(1, given), 4), "found": round(right / max(1, there), 4)}
-
-
-def _short(item: dict[str, Any]) -> dict[str, Any]:
-    return {name: round(value, 4) if isinstance(value, float) else value for name, value in item.items()}

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 import salus
+from figures import short
 
 NAMES = ("etth1", "etth2", "fitbit", "ppg")
 CHANNELS = ("HUFL", "HULL", "MUFL", "MULL", "LUFL", "LULL", "OT")
@@ -68,7 +69,7 @@ def _etth(path: Path, budget_s: float, threads: int, seed: int) -> dict[str, Any
 def _told(model: Any) -> dict[str, Any]:
     report = model.report
     return {
-        "metrics": {name: _short(item) for name, item in report["metrics"].items()},
+        "metrics": {name: short(item) for name, item in report["metrics"].items()},
         "seasonal_naive": {name: round(item["value"], 5) for name, item in report["baseline"].items()},
         "split": {side: report["split"][side] for side in ("train", "validation", "test")},
         "learner": report["learner"]["name"],
@@ -77,10 +78,6 @@ def _told(model: Any) -> dict[str, Any]:
         "graph_bytes": report["size_bytes"],
         "fit_seconds": report["seconds"],
     }
-
-
-def _short(item: dict[str, Any]) -> dict[str, Any]:
-    return {name: round(value, 5) if isinstance(value, float) else value for name, value in item.items()}
 
 
 def _ridge(scaled: np.ndarray) -> dict[str, Any]:

@@ -25,6 +25,7 @@ import numpy as np
 from PIL import Image
 
 import salus
+from figures import short
 
 NAMES = ("fashion_mnist", "cifar10", "mixed")
 BUDGET_S = 900.0
@@ -57,7 +58,7 @@ def run(name: str, data: Path, budget_s: float | None, threads: int, seed: int) 
     return {
         "budget_s": budget_s or BUDGET_S,
         "seconds": seconds,
-        "drawn": {name: _short(item) for name, item in report["metrics"].items()},
+        "drawn": {name: short(item) for name, item in report["metrics"].items()},
         "class_means_and_noise": {name: round(value, 5) for name, value in nothing.items()},
         "real_test_pictures": {name: round(value, 5) for name, value in real.items()},
         "critic": report["facts"]["critic"] | report["learner"]["details"]["critic"],
@@ -83,7 +84,7 @@ def _mixed(data: Path, budget_s: float, threads: int, seed: int) -> dict[str, An
         for side, ignored in sides.items():
             model = salus.fit(path, "label", budget=budget_s, threads=threads, seed=seed, ignore=ignored)
             found[side] = {
-                "metrics": {name: _short(item) for name, item in model.report["metrics"].items()},
+                "metrics": {name: short(item) for name, item in model.report["metrics"].items()},
                 "learner": model.report["learner"]["name"],
                 "tried": model.report["tried"],
                 "seconds": model.report["seconds"]["total"],
@@ -134,7 +135,3 @@ def _asked(model: Any, items: list[dict[str, Any]]) -> dict[str, Any]:
 
 def _pixels(answer: dict[str, Any]) -> np.ndarray:
     return np.asarray(Image.open(io.BytesIO(base64.b64decode(answer["image"]["base64"]))))
-
-
-def _short(item: dict[str, Any]) -> dict[str, Any]:
-    return {name: round(value, 5) if isinstance(value, float) else value for name, value in item.items()}

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 import salus
+from figures import short
 
 NAMES = ("fsdd_speaker", "fsdd_official", "fsdd_digit", "barista")
 BUDGET_S = 300.0
@@ -51,7 +52,7 @@ def _learned(path: Path, target: str, said: dict[str, Any]) -> dict[str, Any]:
     model = salus.fit(path, target, **said)
     report = model.report
     return {
-        "metrics": {name: _short(item) for name, item in report["metrics"].items()},
+        "metrics": {name: short(item) for name, item in report["metrics"].items()},
         "nothing": {name: round(item["value"], 4) for name, item in report["baseline"].items()},
         "split": {side: report["split"][side] for side in ("train", "validation", "test")},
         "learner": report["learner"]["name"],
@@ -86,7 +87,3 @@ def _write(path: Path, columns: dict[str, list[Any]]) -> None:
     import pyarrow.parquet as pq
 
     pq.write_table(pa.table(columns), path)
-
-
-def _short(item: dict[str, Any]) -> dict[str, Any]:
-    return {name: round(value, 4) if isinstance(value, float) else value for name, value in item.items()}

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import importlib.util
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
 
 from salus.core.language import all_messages
 from salus.core.settings import Settings
+from salus.data.kinds import KINDS
+from salus.learners import LEARNERS
 
 ROOT = Path(__file__).parent.parent
 
@@ -45,6 +48,29 @@ def test_every_message_says_where_to_go_in_both_languages() -> None:
         ]
         assert names[0] == names[1], f"{code}: both languages show the same parameters"
         assert message.next_en and message.next_zh, code
+
+
+def test_every_kind_and_learner_is_in_its_list() -> None:
+    for page, names in (("data.md", KINDS), ("learners.md", LEARNERS)):
+        rows = re.findall(r"(?m)^\| ([a-z0-9_, ]+) \|", (ROOT / "docs" / page).read_text(encoding="utf-8"))
+        listed = {name for row in rows for name in row.split(", ")}
+        assert names.keys() <= listed, page
+
+
+def test_every_page_of_a_task_is_named_in_both_readmes() -> None:
+    for name in ("README.md", "README.zh-CN.md"):
+        text = (ROOT / name).read_text(encoding="utf-8")
+        for page in (ROOT / "docs" / "tasks").glob("*.md"):
+            assert f"docs/tasks/{page.name}" in text, name
+
+
+def test_every_dependency_has_its_reason() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    reasons = (ROOT / "docs" / "dependencies.md").read_text(encoding="utf-8").lower()
+    for needed in (project["dependencies"], *project["optional-dependencies"].values()):
+        for line in needed:
+            name = re.split(r"[\[<>=]", line)[0]
+            assert name == "salus" or name in reasons, name
 
 
 def test_every_setting_has_a_meaning() -> None:

@@ -31,6 +31,7 @@ from salus.learners.deep import (
     steps_within,
     taught,
     told,
+    widest,
 )
 from salus.learners.networks.fast import FastNetwork
 from salus.learners.networks.recipe import MIN_SIDE, RecipeNetwork
@@ -114,7 +115,9 @@ class Cnn(Learner):
         left_s = budget_s * (1 - RESERVED_SHARE) - limit_s
         epoch = Batches(len(prepared.train), config.batch_rows, prepared.seed).steps_per_epoch
         config, step_s, notes = quickest(config, lambda c: making(c, prepared, pixels), prepared, limit_s / 2, context)
-        width = _width_for(left_s / (epoch * step_s)) if options.get("width") is None else config.width
+        width = config.width
+        if options.get("width") is None:
+            width = widest(WIDTHS, left_s / (epoch * step_s), COST_POWER, WIDE_EPOCHS)
         if width != config.width:
             config = config.model_copy(update={"width": width})
             count = config.threads or prepared.threads
@@ -161,12 +164,6 @@ def decided(config: CnnConfig, prepared: Prepared) -> CnnConfig:
     if config.flip_average == "auto":
         changes["flip_average"] = changes.get("flip", config.flip)
     return config.model_copy(update=changes)
-
-
-def _width_for(epochs: float) -> int:
-    """The widest that still sees the pictures often enough, when the narrowest would see them `epochs` times."""
-    allowed = [width for width in WIDTHS if epochs / (width / WIDTHS[0]) ** COST_POWER >= WIDE_EPOCHS]
-    return max(allowed, default=WIDTHS[0])
 
 
 def making(config: CnnConfig, prepared: Prepared, pixels: Pixels) -> Callable[[], Course]:

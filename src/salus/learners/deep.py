@@ -6,7 +6,7 @@ Knows the loop in `training`. Does not know pictures or recordings: a learner gi
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
@@ -277,6 +277,13 @@ def measured_step_s(make: Callable[[], Course], count: int, limit_s: float, cont
 def steps_within(left_s: float, step_s: float, steps_per_epoch: int) -> int:
     """How many steps a budget allows, no more than help."""
     return max(1, min(int(left_s / step_s), max(MAX_EPOCHS * steps_per_epoch, ENOUGH_STEPS)))
+
+
+def widest(widths: Sequence[int], epochs: float, power: float, least: float) -> int:
+    """The widest that still sees the rows often enough (`least` times), when the narrowest would see them `epochs` times; a step takes
+    as long as the width to the power."""
+    allowed = [width for width in widths if epochs / (width / widths[0]) ** power >= least]
+    return max(allowed, default=widths[0])
 
 
 def _key(name: str, config: TaughtConfig, prepared: Prepared) -> str:

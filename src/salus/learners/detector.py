@@ -18,7 +18,7 @@ from pydantic import Field
 from salus.core.context import Context
 from salus.core.durable import write_file
 from salus.learners.base import Fitted, Learner, LearnerConfig, Prepared, Proposal, searched
-from salus.learners.deep import DeepConfig, measured_step_s, quickest, taught, told
+from salus.learners.deep import DeepConfig, measured_step_s, quickest, taught, told, widest
 from salus.learners.detection import MapLoss, Maps, Reading, even_scores, power_of
 from salus.learners.graphs import GraphBuilder
 from salus.learners.networks.detecting import GROWTH, DetectionNetwork, SmallTrunk
@@ -195,9 +195,8 @@ class Detector(Learner):
 
     @classmethod
     def width_for(cls, epochs: float) -> int:
-        """The widest that still sees the pictures often enough, when the narrowest would see them `epochs` times."""
-        allowed = [width for width in WIDTHS if epochs / (width / WIDTHS[0]) ** COST_POWER >= WIDE_EPOCHS]
-        return max(allowed, default=WIDTHS[0])
+        """The width that is chosen, when the narrowest network would see the pictures `epochs` times."""
+        return widest(WIDTHS, epochs, COST_POWER, WIDE_EPOCHS)
 
     def fit(self, prepared: Prepared, context: Context) -> Fitted:
         config = decided(self.config, prepared)

@@ -32,6 +32,7 @@ from salus.learners.deep import (
     steps_within,
     taught,
     told,
+    widest,
 )
 from salus.learners.graphs import GraphBuilder
 from salus.learners.networks.nodes import evidence_nodes, linear_nodes, plain
@@ -196,7 +197,7 @@ class RecordingLearner(Learner):
         left_s = budget_s * (1 - RESERVED_SHARE) - limit_s
         epoch = Batches(prepared.train.feeds["series"].shape[0], config.batch_rows, prepared.seed).steps_per_epoch
         chosen, step_s, notes = quickest(narrow, lambda c: cls(c).making(prepared), prepared, limit_s / 2, context)
-        width = config.width or cls._width_for(left_s / (epoch * step_s))
+        width = config.width or widest(cls.WIDTHS, left_s / (epoch * step_s), cls.COST_POWER, cls.WIDE_EPOCHS)
         if width != chosen.width:
             chosen = chosen.model_copy(update={"width": width})
             count = chosen.threads or prepared.threads
@@ -205,13 +206,6 @@ class RecordingLearner(Learner):
         chosen = chosen.model_copy(update={"steps": steps})
         told_of = {"step_ms": notes, "epochs": round(steps / epoch, 2)}
         return Proposal(chosen.model_dump(mode="json"), round(steps * step_s, 3), told_of)
-
-    @classmethod
-    def _width_for(cls, epochs: float) -> int:
-        """The widest that still sees the windows often enough, when the narrowest would see them `epochs` times."""
-        narrow = cls.WIDTHS[0]
-        allowed = [w for w in cls.WIDTHS if epochs / (w / narrow) ** cls.COST_POWER >= cls.WIDE_EPOCHS]
-        return max(allowed, default=narrow)
 
     def fit(self, prepared: Prepared, context: Context) -> Fitted:
         if prepared.classification and len(np.unique(prepared.train.target)) < 2:

@@ -102,6 +102,20 @@ class CompoundTask(Task):
         raise AssertionError("a compound task has `nothing` instead")
 
 
+class TextAnswer(CompoundTask):
+    """An answer is a text and nothing else."""
+
+    target_kind = "text"
+
+    def decode(
+        self, answers: np.ndarray, states: Sequence[Mapping[str, Any]], names: Sequence[str]
+    ) -> list[dict[str, Any]]:
+        return [{"text": answer} for answer in answers]
+
+    def output_schema(self, states: Sequence[Mapping[str, Any]], names: Sequence[str]) -> dict[str, Any]:
+        return {"type": "object", "properties": {"text": {"type": "string"}}, "required": ["text"]}
+
+
 def as_objects(values: Sequence[Any]) -> np.ndarray:
     """(B,) of these objects, whatever they are."""
     array = np.empty(len(values), dtype=object)

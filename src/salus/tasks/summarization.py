@@ -19,7 +19,7 @@ from salus.data.kinds.base import Values
 from salus.data.kinds.text import MAX_CHARACTERS
 from salus.data.pieces import WITHOUT_SPACES
 from salus.data.sentences import ITEM, sentences_of
-from salus.tasks.compound import CompoundTask, as_objects
+from salus.tasks.compound import TextAnswer, as_objects
 from salus.tasks.rouge import NAMES, best_rouge, words_of
 
 WANTED, REPEATING, BY_SCORE, CLAUSES, SCORES = range(
@@ -34,10 +34,9 @@ _CLOSE = re.compile(
 )  # nothing stands between such a character and the next
 
 
-class Summarization(CompoundTask):
+class Summarization(TextAnswer):
     name = "summarization"
     output = "summary"
-    target_kind = "text"
     metrics = NAMES
     rows_at_once = 32
     most_of_source: ClassVar[float | None] = 0.5
@@ -85,14 +84,6 @@ class Summarization(CompoundTask):
             taken = picked(scores, [words_of(sentence) for sentence in sentences], wanted, 0.0)
             answers.append(joined([sentences[place] for place in taken]))
         return as_objects(answers)
-
-    def decode(
-        self, answers: np.ndarray, states: Sequence[Mapping[str, Any]], names: Sequence[str]
-    ) -> list[dict[str, Any]]:
-        return [{"text": answer} for answer in answers]
-
-    def output_schema(self, states: Sequence[Mapping[str, Any]], names: Sequence[str]) -> dict[str, Any]:
-        return {"type": "object", "properties": {"text": {"type": "string"}}, "required": ["text"]}
 
 
 def source_of(values: Mapping[str, Values]) -> list[str | None]:

@@ -14,16 +14,15 @@ import numpy as np
 
 from salus.core.nouns import Column
 from salus.data.kinds.base import Values
-from salus.tasks.compound import CompoundTask, as_objects
+from salus.tasks.compound import TextAnswer, as_objects
 from salus.tasks.edits import edits
 
 MOST_CHARACTERS = 4000  # different ones
 
 
-class Transcription(CompoundTask):
+class Transcription(TextAnswer):
     name = "transcription"
     output = "logits"
-    target_kind = "text"
     metrics = ("wer", "cer")
     rows_at_once = 32
 
@@ -49,14 +48,6 @@ class Transcription(CompoundTask):
         """The most frequent text."""
         common = Counter(train_target.tolist()).most_common(1)
         return as_objects([spoken(common[0][0]) if common else ""] * count)
-
-    def decode(
-        self, answers: np.ndarray, states: Sequence[Mapping[str, Any]], names: Sequence[str]
-    ) -> list[dict[str, Any]]:
-        return [{"text": answer} for answer in answers]
-
-    def output_schema(self, states: Sequence[Mapping[str, Any]], names: Sequence[str]) -> dict[str, Any]:
-        return {"type": "object", "properties": {"text": {"type": "string"}}, "required": ["text"]}
 
 
 def spoken(text: str) -> str:

@@ -14,7 +14,7 @@ from salus.core.nouns import Column
 from salus.data.kinds.base import Values
 from salus.data.kinds.text import MAX_CHARACTERS
 from salus.data.pieces import END, pieces_of, train_pieces
-from salus.tasks.compound import CompoundTask, as_objects
+from salus.tasks.compound import TextAnswer, as_objects
 from salus.tasks.wording import nearness
 
 PIECES = 6000  # of a language; a small network learns rare words better from their parts
@@ -22,11 +22,10 @@ LONGEST = 256  # pieces of an answer
 LENGTH_SHARE = 0.999  # of the train answers are no longer than an answer may become
 
 
-class TextToText(CompoundTask):
-    """What all tasks of a text for a text share."""
-
+class Translation(TextAnswer):
+    name = "translation"
+    metrics = ("bleu", "chrf")
     output = "tokens"
-    target_kind = "text"
     rows_at_once = 64
     most_held = 300
     reads: ClassVar[Mapping[str, Mapping[str, Any]]] = {"text": {"grams": False, "pieces": PIECES, "fold": False}}
@@ -47,19 +46,6 @@ class TextToText(CompoundTask):
 
     def losses(self, answers: np.ndarray, target: np.ndarray) -> np.ndarray:
         return np.array([1 - nearness(said, wanted) for said, wanted in zip(answers, target, strict=True)])
-
-    def decode(
-        self, answers: np.ndarray, states: Sequence[Mapping[str, Any]], names: Sequence[str]
-    ) -> list[dict[str, Any]]:
-        return [{"text": answer} for answer in answers]
-
-    def output_schema(self, states: Sequence[Mapping[str, Any]], names: Sequence[str]) -> dict[str, Any]:
-        return {"type": "object", "properties": {"text": {"type": "string"}}, "required": ["text"]}
-
-
-class Translation(TextToText):
-    name = "translation"
-    metrics = ("bleu", "chrf")
 
     def nothing(
         self, train_target: np.ndarray, states: Sequence[Mapping[str, Any]], values: Mapping[str, Values], count: int
