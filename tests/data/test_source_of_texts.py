@@ -50,6 +50,7 @@ class TestParallelTexts(SourceContract):
     def test_lines_become_rows_and_names_sides(self, tmp_path: Path) -> None:
         found = read_data(parallel(tmp_path / "pairs"), DataSpec())
         assert found.table.column_names == ["de", "en", "split"] and found.kinds == {"de": "text", "en": "text"}
+        assert found.roles == {"split": "split"}
         rows = found.table.to_pylist()
         assert [row["split"] for row in rows[::3]] == ["test", "test_2017", "train", "validation"]
         assert rows[1] == {"de": "Zwei Männer reden laut.", "en": "Two men talk, loudly.", "split": "test"}

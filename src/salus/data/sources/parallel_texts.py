@@ -63,7 +63,7 @@ class ParallelTexts(Source):
             "format": "parallel-texts",
             "files": [file.name for group in files.values() for file in group.values()],
         }
-        return Read(parts, facts, dict.fromkeys(languages, "text"))
+        return Read(parts, facts, dict.fromkeys(languages, "text"), {"split": "split"} if sides else {})
 
 
 def _rows(files: list[TextFile], languages: list[str], constants: dict[str, str]) -> Iterator[pa.Table]:
