@@ -25,6 +25,9 @@ MOST_S = 600.0  # a longer sound is refused before it is decoded
 LONGEST_S = 30.0  # so much of a sound is heard at most
 MOST_RATE_HZ, LEAST_RATE_HZ = 16_000, 4_000
 MOST_FILE_RATE_HZ, MOST_CHANNELS = 768_000, 64
+MOST_SAMPLES_A_SECOND = 1_536_000  # of all channels together: silence of any rate is a small file
+MOST_SAMPLES = 2**26  # of all channels together, of a whole sound
+BLOCK_SAMPLES = 2**22  # decoded at once, of all channels together
 MELS = 40
 WINDOW_S, STEP_S = 0.025, 0.010
 LOWEST_HZ = 60.0
@@ -119,13 +122,16 @@ def _open(content: bytes, where: str) -> Any:
 
     if len(content) > MOST_BYTES:
         raise SalusError("sound_too_long", where=where, expected=f"{MOST_BYTES} bytes", found=f"{len(content)} bytes")
+    if not looks_like_sound(content):  # the library knows many more formats; none of their parsers sees foreign bytes
+        raise SalusError("not_a_sound", where=where, found=f"{len(content)} bytes of another format")
     try:
         file = soundfile.SoundFile(io.BytesIO(content))
     except (soundfile.SoundFileError, OSError, ValueError, TypeError):
         raise SalusError("not_a_sound", where=where, found=f"{len(content)} bytes of another format") from None
     if file.format not in (*FORMATS, "WAVEX"):
         raise SalusError("not_a_sound", where=where, found=f"the format {file.format}")
-    if not (1 <= file.samplerate <= MOST_FILE_RATE_HZ and 1 <= file.channels <= MOST_CHANNELS):
+    sound = 1 <= file.samplerate <= MOST_FILE_RATE_HZ and 1 <= file.channels <= MOST_CHANNELS
+    if not sound or file.samplerate * file.channels > MOST_SAMPLES_A_SECOND:
         raise SalusError("not_a_sound", where=where, found=f"{file.channels} channels of {file.samplerate} Hz")
     if file.frames > MOST_S * file.samplerate:
         said = f"{file.frames / file.samplerate:.0f} s"
@@ -139,26 +145,33 @@ def facts_of(content: bytes, where: str) -> tuple[int, float]:
         return int(file.samplerate), float(file.frames) / float(file.samplerate)
 
 
-def samples_of(content: bytes, where: str) -> tuple[np.ndarray, int]:
-    """float32 samples (T,), mixed to one channel, and their rate. Raises `not_a_sound`, `sound_too_long`, `sound_empty`."""
+def samples_of(content: bytes, where: str, most_s: float = MOST_S) -> tuple[np.ndarray, int]:
+    """The first float32 samples (T,), mixed to one channel, and their rate; block by block, so that a small file of many channels takes
+    no more memory than what is given. Raises `not_a_sound`, `sound_too_long`, `sound_empty`."""
     import soundfile
 
     with _open(content, where) as file:
+        rate_hz, blocks = int(file.samplerate), list[np.ndarray]()
+        left = min(int(most_s * rate_hz) + 1, MOST_SAMPLES // file.channels)
         try:
-            found = file.read(int(MOST_S * file.samplerate), dtype="float32", always_2d=True)
+            while left > 0:
+                block = file.read(min(left, BLOCK_SAMPLES // file.channels), dtype="float32", always_2d=True)
+                if not len(block):
+                    break
+                blocks.append(block.mean(axis=1))
+                left -= len(block)
         except (soundfile.SoundFileError, OSError, ValueError):
             raise SalusError("not_a_sound", where=where, found="a damaged file") from None
-        rate_hz = int(file.samplerate)
-    if not len(found):
+    if not blocks:
         raise SalusError("sound_empty", where=where)
-    mixed: np.ndarray = np.nan_to_num(found.mean(axis=1), posinf=1.0, neginf=-1.0)
+    mixed: np.ndarray = np.nan_to_num(np.concatenate(blocks), posinf=1.0, neginf=-1.0)
     return mixed, rate_hz
 
 
 def decode(content: bytes, rate_hz: int, where: str) -> np.ndarray:
     """Its first 30 s as float32 samples of this rate, between -1 and 1."""
-    samples, own_hz = samples_of(content, where)
-    samples = samples[: int(LONGEST_S * own_hz) + 1].clip(-1.0, 1.0)
+    samples, own_hz = samples_of(content, where, LONGEST_S)
+    samples = samples.clip(-1.0, 1.0)
     if own_hz == rate_hz:
         return samples
     import soxr
@@ -202,7 +215,7 @@ def beginning_of(content: bytes) -> bytes:
     """The sound itself where it is short, else its first second."""
     if len(content) <= SMALL_BYTES:
         return content
-    samples, rate_hz = samples_of(content, "the preview")
+    samples, rate_hz = samples_of(content, "the preview", 1.0)
     return wav_of(samples[:rate_hz], rate_hz)
 
 

@@ -1,0 +1,44 @@
+"""A small file may hold many samples: what decoding takes is bounded, and only known formats are opened at all."""
+
+from __future__ import annotations
+
+import io
+import tracemalloc
+
+import numpy as np
+import pytest
+
+from salus.core.errors import SalusError
+from salus.data.kinds.audio import MOST_SAMPLES, decode, facts_of, samples_of
+
+soundfile = pytest.importorskip("soundfile")
+
+
+def silence(rate_hz: int, channels: int, seconds: int, form: str = "FLAC") -> bytes:
+    stream = io.BytesIO()
+    with soundfile.SoundFile(stream, "w", rate_hz, channels, format=form) as file:
+        for _ in range(seconds):
+            file.write(np.zeros((rate_hz, channels), np.int16))
+    return stream.getvalue()
+
+
+def test_a_small_file_of_much_silence_takes_little_memory() -> None:
+    content = silence(96_000, 8, 120)
+    assert len(content) < 200_000
+    tracemalloc.start()
+    samples, rate_hz = samples_of(content, "x")
+    heard = decode(content, 16_000, "x")
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert len(samples) == min(MOST_SAMPLES // 8, 120 * rate_hz) and abs(len(heard) - 480_000) < 10
+    assert most < 200 * 2**20  # all at once would be 370 MB
+
+
+def test_many_channels_of_a_high_rate_are_refused() -> None:
+    with pytest.raises(SalusError, match="not_a_sound"):
+        facts_of(silence(384_000, 8, 1), "x")
+
+
+def test_other_formats_of_the_library_are_not_opened() -> None:
+    with pytest.raises(SalusError, match="not_a_sound"):
+        facts_of(silence(8_000, 1, 1, "AIFF"), "x")
