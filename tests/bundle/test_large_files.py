@@ -151,6 +151,7 @@ def test_every_part_that_an_index_names_must_be_there(tmp_path: Path) -> None:
         (safetensors(TWO, a={"shape": [-2, -3]}), "whole numbers"),
         (safetensors(TWO, a={"shape": [2, True]}), "whole numbers"),
         (safetensors(TWO, a={"dtype": "X9"}), "a known dtype"),
+        (safetensors(TWO, a={"dtype": ["F32"]}), "a known dtype"),
         (safetensors(TWO, a={"more": 1}), "dtype, shape and data_offsets"),
         (struct.pack("<Q", 2**62) + b"{}", "inside the file"),
         (struct.pack("<Q", 5) + b'{"a":', "strict JSON"),

@@ -304,6 +304,15 @@ def test_a_broken_voc_file_is_refused_by_name(tmp_path: Path, things: str) -> No
     assert caught.value.code == "format_malformed" and ".xml" in caught.value.detail()
 
 
+def test_names_of_yolo_do_not_grow_by_aliases(tmp_path: Path) -> None:
+    folder = yolo(tmp_path)
+    layers = [f"x{at}: &x{at} [{', '.join([f'*x{at - 1}'] * 9)}]" for at in range(1, 12)]
+    (folder / "data.yaml").write_text("\n".join(["x0: &x0 a", *layers, "names: [*x11]"]))
+    with pytest.raises(SalusError) as caught:
+        read(folder)
+    assert caught.value.code == "format_malformed"
+
+
 def test_a_broken_yolo_line_is_refused_by_name(tmp_path: Path) -> None:
     yolo(tmp_path)
     (tmp_path / "labels" / "train" / "a.txt").write_text("0 0.5 0.5 0.1\n")

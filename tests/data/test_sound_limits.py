@@ -22,6 +22,12 @@ def silence(rate_hz: int, channels: int, seconds: int, form: str = "FLAC") -> by
     return stream.getvalue()
 
 
+def refused(content: bytes) -> str:
+    with pytest.raises(SalusError) as caught:
+        facts_of(content, "x")
+    return caught.value.code
+
+
 def test_a_small_file_of_much_silence_takes_little_memory() -> None:
     content = silence(96_000, 8, 120)
     assert len(content) < 200_000
@@ -35,10 +41,8 @@ def test_a_small_file_of_much_silence_takes_little_memory() -> None:
 
 
 def test_many_channels_of_a_high_rate_are_refused() -> None:
-    with pytest.raises(SalusError, match="not_a_sound"):
-        facts_of(silence(384_000, 8, 1), "x")
+    assert refused(silence(384_000, 8, 1)) == "not_a_sound"
 
 
 def test_other_formats_of_the_library_are_not_opened() -> None:
-    with pytest.raises(SalusError, match="not_a_sound"):
-        facts_of(silence(8_000, 1, 1, "AIFF"), "x")
+    assert refused(silence(8_000, 1, 1, "AIFF")) == "not_a_sound"

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from salus.core.errors import SalusError
+from salus.inference.patience import go_on
 from salus.serving.batcher import Batcher
 from salus.serving.limits import Limits
 from salus.serving.metrics import EndpointMetrics
@@ -186,3 +187,24 @@ def test_a_pass_that_turns_out_slow_leaves_the_loop() -> None:
     for _ in range(60):
         pace.saw(8, 8e-5)
     assert pace.inline_rows() > 100
+
+
+def test_work_that_nobody_waits_for_is_given_up() -> None:
+    class Patient(Doubler):
+        def answer(self, values: Mapping[str, Any]) -> list[dict[str, Any]]:
+            for _ in range(500):  # an engine asks before each of many passes
+                go_on()
+                time.sleep(0.01)
+            return []
+
+    async def told() -> None:
+        place = Place(SLOW)
+        place.batcher = Batcher("x", Patient(), place.pool, Pace(SLOW), lambda: place.limits, place.metrics)  # type: ignore[arg-type]
+        with pytest.raises(SalusError) as caught:
+            await place.ask(1, small=False, timeout_s=0.1)
+        assert caught.value.code == "deadline_exceeded"
+        started = time.monotonic()
+        await place.pool.submit(lambda: None)  # the only thread is free again
+        assert time.monotonic() - started < 2
+
+    asyncio.run(told())

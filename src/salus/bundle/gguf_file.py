@@ -17,7 +17,7 @@ from salus.core.errors import SalusError
 MAGIC = b"GGUF"
 VERSIONS = (2, 3)
 MAX_HEADER_BYTES = 64 * 2**20
-MAX_VALUES = 2**21  # of one list: the largest vocabularies have an eighth of it
+MAX_VALUES = 2**22  # of all lists together: the largest vocabularies with their merges have half of it
 MAX_TENSORS = 65_536
 MAX_FIELDS = 65_536
 MAX_NAME_BYTES = 256
@@ -116,6 +116,7 @@ class _Header:
         self._stream = stream
         self._where = where
         self._limit = limit
+        self._values = 0
 
     def take(self, count: int) -> bytes:
         if count > self._limit - self.position:
@@ -134,7 +135,8 @@ class _Header:
         return self.take(length).decode("utf-8", "replace")
 
     def fits(self, count: int, each: int) -> None:
-        if count > MAX_VALUES or count * each > self._limit - self.position:
+        self._values += count
+        if self._values > MAX_VALUES or count * each > self._limit - self.position:
             raise self.wrong(f"room for {count} values at {self.position}", f"a file of {self.size} bytes")
 
     def wrong(self, expected: str, found: str) -> SalusError:

@@ -251,12 +251,14 @@ def _look_at_folder(files: Mapping[str, Path]) -> Looked:
 
 def _weights(files: Mapping[str, Path], index: dict[str, Any] | None) -> int:
     """How many numbers the weights are; every file that the index names must be there with every tensor."""
-    named = dict.fromkeys([WEIGHTS], frozenset[str]())
+    named: dict[str, set[str]] = {WEIGHTS: set()}
     if index is not None:
         places = index.get("weight_map")
         if not isinstance(places, dict) or not places:
             raise SalusError("model_incomplete", where=INDEX, expected="a weight_map", found="none")
-        named = {str(file): frozenset(t for t, f in places.items() if f == file) for file in places.values()}
+        named = {}
+        for tensor, file in places.items():
+            named.setdefault(str(file), set()).add(tensor)
     count = 0
     for name, expected in sorted(named.items()):
         if name not in files:
@@ -270,9 +272,9 @@ def _weights(files: Mapping[str, Path], index: dict[str, Any] | None) -> int:
             raise SalusError(
                 "model_incomplete", where=name, expected=f"the tensor {missing[:100]}", found="none of this name"
             )
-        for tensor in found.values():
+        for place in found.values():
             size = 1
-            for length in tensor.shape:
+            for length in place.shape:
                 size *= length
             count += size
     return max(1, count)

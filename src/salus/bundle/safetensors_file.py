@@ -75,7 +75,7 @@ def _tensor(name: str, entry: Any, data_start: int, where: str) -> SafeTensor:
     if not isinstance(entry, dict) or set(entry) != {"dtype", "shape", "data_offsets"}:
         raise _wrong(where, f"dtype, shape and data_offsets of {shown}", str(entry)[:80])
     kind, shape, offsets = entry["dtype"], entry["shape"], entry["data_offsets"]
-    if kind not in BYTES_OF:
+    if not isinstance(kind, str) or kind not in BYTES_OF:
         raise _wrong(where, f"a known dtype of {shown}", str(kind)[:40])
     if not _whole(shape) or len(shape) > 8 or not _whole(offsets) or len(offsets) != 2:
         raise _wrong(where, f"whole numbers in the shape and offsets of {shown}", f"{shape} and {offsets}"[:120])

@@ -17,6 +17,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from salus.core.errors import SalusError
+from salus.inference.patience import at_most
 from salus.serving.limits import Limits
 from salus.serving.metrics import EndpointMetrics
 from salus.serving.pool import Pace, Pool
@@ -39,12 +40,15 @@ class Model(Protocol):
 
 
 class Job:
-    """Rows of one request. small: cheap enough to be read and answered on the event loop."""
+    """Rows of one request. small: cheap enough to be read and answered on the event loop. deadline: in the loop's time."""
 
-    __slots__ = ("answer", "rows", "small", "values")
+    __slots__ = ("answer", "deadline", "rows", "small", "values")
 
-    def __init__(self, values: Mapping[str, Any], rows: int, small: bool, answer: asyncio.Future[Predictions]):
+    def __init__(
+        self, values: Mapping[str, Any], rows: int, small: bool, deadline: float, answer: asyncio.Future[Predictions]
+    ):
         self.values = values
+        self.deadline = deadline
         self.rows = rows
         self.small = small
         self.answer = answer
@@ -73,7 +77,7 @@ class Batcher:
         loop = asyncio.get_running_loop()
         if self._queued_rows + rows > self._limits().max_queue_rows and self._queued_rows:
             raise SalusError("overloaded", where=self._where)
-        job = Job(values, rows, small, loop.create_future())
+        job = Job(values, rows, small, deadline, loop.create_future())
         alarm = loop.call_at(deadline, self._expire, job, deadline - loop.time())
         self._queue.append(job)
         self._count(rows)
@@ -98,14 +102,15 @@ class Batcher:
             batch = self._next_batch(self._limits().max_batch_rows, inline_rows)
             if not batch:
                 continue
+            left_s = max(job.deadline for job in batch) - asyncio.get_running_loop().time()
             if batch[0].small and 0 < sum(job.rows for job in batch) <= inline_rows:
-                self._finish(batch, self._pass(batch))
+                self._finish(batch, self._pass(batch, left_s))
                 if self._queue:  # others get a turn on the loop first
                     self._turn_due = True
                     asyncio.get_running_loop().call_soon(self._turn)
                 return
             self._passes += 1
-            self._pool.submit(lambda batch=batch: self._pass(batch)).add_done_callback(  # type: ignore[misc]
+            self._pool.submit(lambda batch=batch, left_s=left_s: self._pass(batch, left_s)).add_done_callback(  # type: ignore[misc]
                 lambda done, batch=batch: self._came_back(batch, done)  # type: ignore[misc]
             )
 
@@ -129,11 +134,12 @@ class Batcher:
         self._queued_rows += rows
         self._metrics.queued_rows += rows
 
-    def _pass(self, batch: Sequence[Job]) -> list[Predictions | Exception]:
-        """One answer or error a job; may run in a thread."""
+    def _pass(self, batch: Sequence[Job], left_s: float) -> list[Predictions | Exception]:
+        """One answer or error a job; may run in a thread. It is given up when none of them is waited for any more."""
         started = time.perf_counter()
         try:
-            predictions = self._model.answer(join([job.values for job in batch]))
+            with at_most(left_s):
+                predictions = self._model.answer(join([job.values for job in batch]))
             answers: list[Predictions | Exception] = []
             position = 0
             for job in batch:
@@ -144,7 +150,7 @@ class Batcher:
             if len(batch) == 1:
                 return [error]
             # One request's rows must not fail the others': each is asked again alone.
-            return [answer for job in batch for answer in self._pass([job])]
+            return [answer for job in batch for answer in self._pass([job], left_s - (time.perf_counter() - started))]
         self._pace.saw(position, time.perf_counter() - started)
         return answers
 

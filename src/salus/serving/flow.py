@@ -16,6 +16,7 @@ from salus.serving.request import Request
 
 T = TypeVar("T")
 EVENTS = b"text/event-stream; charset=utf-8"
+UNREAD_S = 60.0  # so long a caller may leave a piece unread; its model stays open no longer
 
 
 class Flow:
@@ -56,11 +57,18 @@ async def deliver_flow(request: Request, flow: Flow, receive: Receive, send: Sen
         (b"x-accel-buffering", b"no"),
     ]
 
+    async def say(message: dict[str, Any]) -> None:
+        try:
+            async with asyncio.timeout(UNREAD_S):
+                await send(message)
+        except TimeoutError:
+            raise ConnectionResetError("the client does not read") from None
+
     async def write() -> None:
-        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await say({"type": "http.response.start", "status": 200, "headers": headers})
         async for piece in flow.pieces:
-            await send({"type": "http.response.body", "body": piece, "more_body": True})
-        await send({"type": "http.response.body", "body": b""})
+            await say({"type": "http.response.body", "body": piece, "more_body": True})
+        await say({"type": "http.response.body", "body": b""})
 
     try:
         await unless_gone(write(), receive)

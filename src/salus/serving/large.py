@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import queue
+import time
 from collections.abc import AsyncGenerator, Mapping
 from pathlib import Path
 from typing import Any
@@ -17,11 +18,14 @@ from salus.core.errors import SalusError
 from salus.core.settings import Settings
 from salus.inference.generation.engine import Event
 from salus.inference.generation.process import EngineProcess
+from salus.inference.patience import left_s
 
 LOAD_TIMEOUT_S = 900.0
 ROW_TIMEOUT_S = 600.0
 ROW_TOKENS = 64  # of a row's answer, when the row does not say how many
 MOST_TOKENS = 4096  # of an answer whose length was not asked for
+MOST_ROWS = 64  # of texts in one request: each is a request to the engine
+LETTERS_A_TOKEN = 64  # a longer text is refused unread: its tokens cannot fit
 BASE_MEMORY_BYTES = 4 * 2**30
 MEMORY_PER_BYTE = 4
 Row = dict[str, Any]
@@ -73,6 +77,8 @@ class LargeModel:
 
     def read_rows(self, rows: list[Row]) -> dict[str, Any]:
         name = self._input
+        if name == "prompt" and len(rows) > MOST_ROWS:
+            raise SalusError("batch_too_large", expected=MOST_ROWS, found=len(rows))
         for row in rows:
             text, tokens = row.get(name), row.get("max_tokens", ROW_TOKENS)
             known = {name, "max_tokens"} if name == "prompt" else {name}
@@ -82,10 +88,20 @@ class LargeModel:
                 )
             if type(tokens) is not int or not 0 < tokens <= MOST_TOKENS:
                 raise SalusError("bad_chat", where="max_tokens", expected=f"1 to {MOST_TOKENS}", found=str(tokens)[:40])
+            self.check_letters(len(text))
         values: dict[str, Any] = {name: [row[name] for row in rows]}
         return values | (
             {"max_tokens": [row.get("max_tokens", ROW_TOKENS) for row in rows]} if name == "prompt" else {}
         )
+
+    def check_letters(self, letters: int) -> None:
+        """`context_length_exceeded` for a text that no usual tokenizer makes short enough; reading it would keep the engine from others."""
+        if letters > LETTERS_A_TOKEN * (self.manifest.context_tokens + 1):
+            raise SalusError(
+                "context_length_exceeded",
+                expected=self.manifest.context_tokens,
+                found=f"{letters // LETTERS_A_TOKEN} or more",
+            )
 
     def read_media(self, content: bytes) -> dict[str, Any]:
         raise SalusError("not_a_picture_model", where="the request body", found=f"{self._input} (text)")
@@ -103,13 +119,18 @@ class LargeModel:
         return [{"text": found["text"], "finish_reason": found["end"]} for found in self._wait(asks)]
 
     def _wait(self, asks: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        """All events of each request as one: texts joined."""
+        """All events of each request as one: texts joined. Given up when nobody waits any more."""
+        left = left_s()
+        allowed_s = ROW_TIMEOUT_S if left is None else min(left, ROW_TIMEOUT_S)
+        ends = time.monotonic() + allowed_s
         queues: list[queue.SimpleQueue[Event]] = [queue.SimpleQueue() for _ in asks]
-        numbers = [self.process.begin(ask, heard.put) for ask, heard in zip(asks, queues, strict=True)]
+        numbers = list[int]()
         try:
-            return [_whole(heard) for heard in queues]
+            for ask, heard in zip(asks, queues, strict=True):
+                numbers.append(self.process.begin(ask, heard.put))
+            return [_whole(heard, ends) for heard in queues]
         except queue.Empty:
-            raise SalusError("engine_failed", found=f"no answer within {ROW_TIMEOUT_S:g} seconds") from None
+            raise SalusError("engine_failed", found=f"no answer within {allowed_s:.3g} seconds") from None
         finally:
             for number in numbers:
                 self.process.cancel(number)
@@ -194,10 +215,10 @@ def describe_large(manifest: LargeManifest) -> dict[str, Any]:
     }
 
 
-def _whole(heard: queue.SimpleQueue[Event]) -> dict[str, Any]:
+def _whole(heard: queue.SimpleQueue[Event], ends: float) -> dict[str, Any]:
     found: dict[str, Any] = {"text": ""}
     while "end" not in found:
-        event = heard.get(timeout=ROW_TIMEOUT_S)
+        event = heard.get(timeout=max(0.0, ends - time.monotonic()))
         if "error" in event:
             raise SalusError.from_json(event["error"])
         found = {**found, **event, "text": found["text"] + event.get("text", "")}

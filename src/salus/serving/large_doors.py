@@ -103,6 +103,7 @@ class LargeDoors:
         ask, as_base64 = openai.read_embedding(content, self._house.limits.max_predict_rows)
         with endpoint.version() as version:
             model = self._model(version, "vectors")
+            model.check_letters(max(map(len, ask["texts"])))
 
             async def work() -> tuple[list[list[float]], int]:
                 vectors: list[list[float]] = []
@@ -129,6 +130,8 @@ class LargeDoors:
         async with AsyncExitStack() as stack:
             version = stack.enter_context(endpoint.version())
             model = self._model(version, "text")
+            letters = sum(len(message["content"]) for message in ask["messages"]) if chat else len(ask["prompt"])
+            model.check_letters(letters)
             if chat and not model.manifest.chat:
                 raise SalusError("model_without_template", where=endpoint.asked.name)
             events = await stack.enter_async_context(aclosing(model.ask(ask)))

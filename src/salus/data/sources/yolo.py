@@ -87,6 +87,9 @@ def _names(path: Path) -> dict[int, str]:
         lines = content.decode("utf-8", "replace").splitlines()
         return {index: line.strip() for index, line in enumerate(line for line in lines if line.strip())}
     try:
+        # A name that stands for another part may stand for it many times over: a small file would become a large one.
+        if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(content, yaml.SafeLoader)):
+            raise ValueError("aliases")
         said = yaml.safe_load(content)
         names = said["names"]
         pairs = names.items() if isinstance(names, dict) else enumerate(names)

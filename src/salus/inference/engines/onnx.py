@@ -13,6 +13,7 @@ import onnxruntime
 
 from salus.core.errors import SalusError
 from salus.inference.engines.base import Engine
+from salus.inference.patience import go_on
 
 ERRORS_ONLY = 3
 
@@ -43,6 +44,7 @@ class OnnxEngine(Engine):
             raise SalusError("engine_failed", found=f"the graph '{graph}' is not loaded")
         session, inputs = found
         taken = {name: feed for name, feed in feeds.items() if name in inputs}
+        go_on()
         try:
             arrays: list[np.ndarray] = session.run(list(outputs), taken)
         except Exception as error:  # as above
@@ -60,6 +62,7 @@ class OnnxEngine(Engine):
             for name, feed in feeds.items()
             if name in inputs
         }
+        go_on()
         try:
             values: list[Any] = session.run_with_ort_values(list(outputs), taken)
         except Exception as error:  # as above
