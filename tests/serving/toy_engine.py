@@ -2,7 +2,8 @@
 
 import sys
 
-from salus.inference.generation.child import private_output, serve
+from salus.inference.generation.child import serve
+from salus.inference.limits import private_output
 from salus.testing.large import EchoEngine
 
 if __name__ == "__main__":

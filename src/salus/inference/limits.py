@@ -1,10 +1,12 @@
-"""Limits that a process gives itself before it touches foreign bytes."""
+"""What a process does to itself before it touches foreign bytes: limits, and an output that no library prints into."""
 
 from __future__ import annotations
 
 import contextlib
 import math
+import os
 import resource
+from typing import IO
 
 
 def limit_memory(most_bytes: int) -> None:
@@ -22,6 +24,13 @@ def limit_processor_time(most_s: float) -> None:
 def no_core_dumps() -> None:
     """A crash leaves no file with a caller's rows in it."""
     _limit(resource.RLIMIT_CORE, 0)
+
+
+def private_output() -> IO[bytes]:
+    """The standard output, which is a pipe to whoever started this; what a library prints goes to the standard error."""
+    sink = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
+    return sink
 
 
 def _limit(what: int, value: int) -> None:

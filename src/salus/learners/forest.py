@@ -94,7 +94,7 @@ class Forest(Learner):
         for trees in (1, 1, 1 + MEASURED_TREES):  # the first time also imports
             context.stop_if_asked("measuring trees")
             started = time.monotonic()
-            cls(config.model_copy(update={"trees": trees})).fit(prepared, _Quiet(context))
+            cls(config.model_copy(update={"trees": trees})).fit(prepared, context.silent())
             seconds.append(time.monotonic() - started)
         # The last two fits differ by trees that are grown side by side.
         trees_per_s = MEASURED_TREES / max(seconds[2] - seconds[1], 1e-3)
@@ -162,17 +162,6 @@ class Forest(Learner):
             return replace(tree, leaves=tree.leaves * deviations + means)
         grown = trees.DecisionTreeClassifier(**options).fit(table[rows], target)
         return tree_of(grown, prepared.classes, True, np.zeros(prepared.classes), 0.0)
-
-
-class _Quiet(Context):
-    """The measuring fit's context: passes on only the question whether to stop."""
-
-    def __init__(self, context: Context):
-        super().__init__()
-        self._outer = context
-
-    def should_stop(self) -> bool:
-        return self._outer.should_stop()
 
 
 def _min_leaf_rows(prepared: Prepared) -> int:

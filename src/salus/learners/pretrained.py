@@ -270,7 +270,7 @@ def _picture_cost(
     seconds = []
     for _ in range(2):
         began = time.perf_counter()
-        maps = _maps(config, sample, body, False, Quiet(context))
+        maps = _maps(config, sample, body, False, context.silent())
         seconds.append(time.perf_counter() - began)
     return min(seconds) / len(sample), maps.nbytes // len(sample)
 
@@ -282,17 +282,9 @@ def _measured_course(
     body, tail, reduction = split(config, prepared, tensors)
     with threads(config.threads or prepared.threads):
         few = _maps(
-            config, reduced(pixels_of(prepared.train.feeds)[:CHUNK_ROWS], reduction), body, False, Quiet(context)
+            config, reduced(pixels_of(prepared.train.feeds)[:CHUNK_ROWS], reduction), body, False, context.silent()
         )
     goal = Goal.of(prepared)
     rows = torch.from_numpy(np.arange(config.batch_rows) % len(few))
     target = goal.values(prepared.train.target)[rows]
     return course_of(config, Lecture(tail, lambda _: (few[rows].float(), target), (few[:0], target[:0])), goal, 1)
-
-
-class Quiet(Context):
-    """Measuring is no event; the wish to stop is asked of the real one."""
-
-    def __init__(self, outer: Context):
-        super().__init__()
-        self.should_stop = outer.should_stop  # type: ignore[method-assign]

@@ -131,9 +131,11 @@ MESSAGES = {
     ),
     "unknown_layout": Message(
         422,
-        "{where}: expected a table (CSV and other text, JSON lines, Parquet, Arrow, ARFF, .tab, .ts), class folders of pictures, "
-        "IDX files, a folder with train and test files, a Hugging Face folder, a .zip or .tar.gz of these, or a bundled set; found {found}.",
-        "{where}：应为表格（CSV 等文本、JSON lines、Parquet、Arrow、ARFF、.tab、.ts）、按类别分文件夹的图片、IDX 文件、"
+        "{where}: expected a table (CSV and other text, JSON lines, Parquet, Arrow, ARFF, .tab, .ts), class folders of pictures or "
+        "sounds, pictures with boxes (COCO, Pascal VOC, YOLO), texts that belong together line by line, a long text, IDX files, a folder "
+        "with train and test files, a Hugging Face folder, a .zip or .tar.gz of these, or a bundled set; found {found}.",
+        "{where}：应为表格（CSV 等文本、JSON lines、Parquet、Arrow、ARFF、.tab、.ts）、按类别分文件夹的图片或声音、"
+        "带方框的图片（COCO、Pascal VOC、YOLO）、逐行对应的文本、长文本、IDX 文件、"
         "含 train 与 test 文件的文件夹、Hugging Face 文件夹、上述内容的 .zip 或 .tar.gz，或内置数据集；实际为 {found}。",
         "Bring the data into one of these layouts.",
         "请把数据整理为上述形式之一。",

@@ -5,22 +5,21 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
-from typing import IO, Any
+from typing import Any
 
 from salus.core.errors import SalusError
 from salus.inference.engines import new_engine
 from salus.inference.engines.base import Engine
 from salus.inference.engines.frames import described, raw, read_frame, restored, write_frame
-from salus.inference.limits import limit_memory, no_core_dumps
+from salus.inference.limits import limit_memory, no_core_dumps, private_output
 
 
 def main(arguments: list[str]) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever started this decides when it ends
     no_core_dumps()
-    source, sink = sys.stdin.buffer, _private_output()
+    source, sink = sys.stdin.buffer, private_output()
     engine = new_engine(arguments[0])
     limit_memory(int(arguments[1]))
     while True:
@@ -46,13 +45,6 @@ def _do(engine: Engine, header: dict[str, Any], parts: list[bytes]) -> tuple[dic
     feeds = {d["name"]: restored(d, content) for d, content in zip(header["feeds"], parts, strict=True)}
     arrays = engine.run(header["graph"], feeds, header["outputs"])
     return {"arrays": [described(array) for array in arrays]}, [raw(array) for array in arrays]
-
-
-def _private_output() -> IO[bytes]:
-    """The pipe for frames; what a library prints goes elsewhere."""
-    sink = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)
-    return sink
 
 
 if __name__ == "__main__":

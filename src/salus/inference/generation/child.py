@@ -17,7 +17,7 @@ from typing import IO, Any
 
 from salus.core.errors import SalusError
 from salus.inference.generation.engine import Event, GenerationEngine, Loading, new_engine
-from salus.inference.limits import limit_memory, no_core_dumps
+from salus.inference.limits import limit_memory, no_core_dumps, private_output
 
 Inbox = queue.SimpleQueue["dict[str, Any] | None"]
 
@@ -109,13 +109,6 @@ def _told(error: BaseException) -> dict[str, Any]:
 def _without_paths(text: str) -> str:
     """A library's words without the places of this machine."""
     return " ".join("..." if "/" in word else word for word in text.split())
-
-
-def private_output() -> IO[bytes]:
-    """The pipe for events; what a library prints goes elsewhere."""
-    sink = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)
-    return sink
 
 
 if __name__ == "__main__":
