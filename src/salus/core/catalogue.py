@@ -26,7 +26,8 @@ PYTHON_TYPES: dict[str, tuple[type[Any], ...]] = {
     "array": (list, tuple),
 }
 
-STARTED = ("pretrained_text", "pretrained_image")  # learners that begin with a folder that a person names
+# kind of the inputs -> the learner that begins with a folder that a person names
+STARTED = {"image": "pretrained_image", "text": "pretrained_text"}
 
 
 @cache
@@ -54,7 +55,7 @@ def check_train_spec(spec: TrainSpec) -> None:
     if not spec.options:
         return
     if spec.start is not None:  # which of them it is follows from the data
-        learners = {name: one for name, one in learners.items() if name in STARTED}
+        learners = {name: one for name, one in learners.items() if name in STARTED.values()}
     every = spec.learner == "auto" or spec.start is not None
     of_learner = _all_options(learners) if every else learners[spec.learner]["options"]
     for name, value in spec.options.items():
