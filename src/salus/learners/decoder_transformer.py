@@ -20,7 +20,7 @@ from salus.data.pieces import END, PAD, START, UNKNOWN, pieces_of
 from salus.learners.base import Fitted, Learner, LearnerConfig, Part, Prepared, Program, Proposal, searched
 from salus.learners.deep import Lecture, TaughtConfig, course_with, quickest, refit_of, steps_within, taught, told
 from salus.learners.networks.decoder import Decoder, Size, loss_of
-from salus.learners.options import config_from
+from salus.learners.options import config_from, derived
 from salus.tasks.base import Task
 from salus.tasks.continuing import BEGIN, SCORE, STEP, WINDOW, gone_on
 from salus.training.batches import step_generator
@@ -29,14 +29,15 @@ from salus.training.loop import Course, threads
 RESERVED_SHARE = 0.06  # of the budget: scoring the rows held out
 MEASURED_SHARE, MEASURED_S = 0.1, 6.0  # of the budget, at most so many seconds
 HELD_WINDOWS = 24  # that early stopping looks at
+OFTEN_EPOCHS, OFTEN_DROPOUT = 8, 0.1  # texts that are seen more often are learned by heart
 LONG_S, WIDE = 240.0, 192  # from this budget on the wider network
 
 
 class DecoderConfig(TaughtConfig):
     width: int | None = Field(None, ge=16, le=2048, description="numbers a piece; none: what the budget allows")
     layers: int = Field(4, ge=1, le=24, description="one over the other")
-    heads: int = Field(4, ge=1, le=32, description="ways of looking at once")
-    dropout: float = searched(0.05, 0.0, 0.4, ge=0, lt=1, description="share of numbers left out while learning")
+    heads: int = Field(3, ge=1, le=32, description="ways of looking at once")
+    dropout: float = searched(0.0, 0.0, 0.4, ge=0, lt=1, description="share of numbers left out while learning")
     optimiser: Literal["sgd", "adam"] = Field("adam", description="sgd with Nesterov momentum 0.9, or adam")
     learning_rate: float = searched(
         3e-3, 5e-4, 8e-3, log=True, gt=0, le=10, description="the highest rate of the schedule"
@@ -106,7 +107,8 @@ class DecoderTransformer(Learner):
         config, step_s, notes = quickest(config, lambda c: making(c, prepared), prepared, limit_s, context)
         epoch = _epoch(stream_of(prepared.train), config)
         steps = config.steps or steps_within(budget_s * (1 - RESERVED_SHARE) - limit_s, step_s, epoch)
-        chosen = config.model_copy(update={"steps": steps})
+        kept = derived(config, options, {"dropout": OFTEN_DROPOUT if steps > OFTEN_EPOCHS * epoch else 0.0})
+        chosen = kept.model_copy(update={"steps": steps})
         told_of = {"step_ms": notes, "epochs": round(steps / epoch, 2)}
         return Proposal(chosen.model_dump(mode="json"), round(steps * step_s, 3), told_of)
 
@@ -121,7 +123,7 @@ class DecoderTransformer(Learner):
 
 def decided(config: DecoderConfig, budget_s: float) -> DecoderConfig:
     """The config with a width."""
-    width = WIDE if budget_s >= LONG_S else WIDE * 2 // 3
+    width = WIDE if budget_s >= LONG_S else WIDE // 2
     config = config if config.width is not None else config.model_copy(update={"width": width})
     assert config.width is not None, "decided"
     if config.width % (2 * config.heads):

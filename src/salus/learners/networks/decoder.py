@@ -48,9 +48,11 @@ class Layer(nn.Module):
         normed = self.norms[0](x_BTD)
         query, key = (turned(in_heads(part(normed), self.heads), turn_TE) for part in (self.query, self.key))
         value = in_heads(self.value(normed), self.heads)
-        found = functional.scaled_dot_product_attention(
-            query, key.to(query.dtype), value.to(query.dtype), is_causal=True
-        )
+        # Plain products: on processors twice as quick as the fused attention, forth and back, for as few places as these.
+        places = query.shape[2]
+        hidden = torch.full((places, places), HIDDEN, dtype=query.dtype).triu(1)
+        scores = query @ key.transpose(-1, -2) * (1 / math.sqrt(query.shape[3])) + hidden
+        found = torch.softmax(scores, dim=-1).to(value.dtype) @ value
         x = x_BTD + self.drop(self.out(found.transpose(1, 2).flatten(2)))
         inner = functional.relu(self.first(self.norms[1](x))) ** 2
         said: torch.Tensor = x + self.drop(self.second(inner))
