@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -94,3 +96,13 @@ def test_only_the_words_hashes_travel() -> None:
     assert feeds["sentences"].shape == (3, 2, len(FEATURES)) and not feeds["sentences"][2].any()
     assert kind.needed(state, frozenset({"sentences"})) == state
     assert "sentences" not in kind.needed(state, frozenset({"pieces"}))
+
+
+@pytest.mark.parametrize(
+    "text", ["." * 20_000, " " * 20_000, "\n" + " " * 20_000, "…." * 10_000, "." * 9000 + '"' * 9000]
+)
+def test_a_text_of_nothing_but_marks_or_blanks_takes_no_time(text: str) -> None:
+    started = time.monotonic()
+    sentences_of(text)
+    sentences_of(text, clauses=True)
+    assert time.monotonic() - started < 5  # seconds where a run of marks is tried from each of its marks again

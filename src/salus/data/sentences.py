@@ -32,11 +32,12 @@ COMMON = 1.6  # a word whose rarity is less, which one text in five has, says no
 _WORD = re.compile(f"[{WITHOUT_SPACES}]|[^\\W_{WITHOUT_SPACES}]+")
 Grams = Callable[[str, int, int], np.ndarray]  # text, buckets, most -> the numbers of its n-grams, 1 to buckets
 _CLOSING = "\"'”’」』）)\\]»"
+# No part is tried again inside a run of blanks or marks that it failed on: a text of nothing else would take seconds.
 _ENDS = (
-    f"(?P<item>\\s*{ITEM}\\s*)"
-    f"|(?P<blank>[^\\S\\n]*\\n\\s*\\n\\s*)"
+    f"(?P<item>(?<!\\s)[^\\S{ITEM}]*+{ITEM}\\s*+)"
+    f"|(?P<blank>(?<!\\s)[^\\S\\n]*+\\n\\s*\\n\\s*+)"
     f"|(?P<wide>(?:[。！？；]|……)+[{_CLOSING}]*\\s*|(?<=[{WITHOUT_SPACES}%）)])[.;!?](?=\\s*(?:[{WITHOUT_SPACES}\\n]|$)))"
-    f"|(?P<stop>[.!?…]+[{_CLOSING}]*)(?P<space>[^\\S\\n]*\\n\\s*|\\s+(?=[^\\Wa-z_]|[\"'“‘(\\[$£€«]))"
+    f"|(?P<stop>(?<![.!?])(?<![^…]…)[.!?…]++[{_CLOSING}]*+)(?P<space>[^\\S\\n]*\\n\\s*|\\s+(?=[^\\Wa-z_]|[\"'“‘(\\[$£€«]))"
     f"|(?P<tight>(?<=[a-z0-9]{{2}})[.!?][{_CLOSING}]*)(?=[A-Z][a-z])"
 )
 _BREAK = re.compile(_ENDS)
