@@ -137,8 +137,8 @@ def fit_sentences(texts: Sequence[str], grams: Grams, most_cells: int, clauses: 
         lengths.append(len(found))
         counts += [len(grams(sentence, GRAM_BUCKETS, MOST_GRAMS)) for sentence in found[:: max(1, len(found) // 4)]]
         seen[np.unique(word_buckets(text))] += 1
-    sentences = _long_enough(lengths, SENTENCES_SHARE, MOST_SENTENCES)
-    width = min(_long_enough(counts, GRAMS_SHARE, MOST_GRAMS), max(1, most_cells // (rows * sentences)))
+    sentences = long_enough(lengths, SENTENCES_SHARE, MOST_SENTENCES)
+    width = min(long_enough(counts, GRAMS_SHARE, MOST_GRAMS), max(1, most_cells // (rows * sentences)))
     rarity = np.log((1 + rows) / (1 + seen))
     # Steps of an eighth in one letter each: a word's rarity need not be finer.
     letters = np.minimum(np.round(rarity * 8), 90).astype(np.uint8) + 33
@@ -328,5 +328,6 @@ def _share(sentence: str, test: Any) -> float:
     return sum(test(word[0]) for word in words) / len(words) if words else 0.0
 
 
-def _long_enough(lengths: Sequence[int], share: float, most: int) -> int:
+def long_enough(lengths: Sequence[int], share: float, most: int) -> int:
+    """A length that so many of the sample keep, from 1 to `most`."""
     return max(1, min(int(np.quantile(lengths, share, method="higher")) if len(lengths) else 1, most))

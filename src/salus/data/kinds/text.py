@@ -20,7 +20,7 @@ import numpy as np
 from salus.core.errors import SalusError
 from salus.data.kinds.base import Arrays, Kind, State, Values
 from salus.data.pieces import UNKNOWN, WITHOUT_SPACES, Pieces, pieces_of, train_pieces
-from salus.data.sentences import encode_sentences, fit_sentences
+from salus.data.sentences import encode_sentences, fit_sentences, long_enough
 
 BUCKETS = (
     2**20
@@ -71,11 +71,11 @@ class Text(Kind):
         state: State = {"spaces": sum(_CHARACTER.search(value) is None for value in sample) * 2 >= len(sample)}
         if options.get("grams", True):
             lengths = [len(gram_ids(value, BUCKETS, MAX_GRAMS)) for value in sample]
-            state |= {"buckets": BUCKETS, "grams": _long_enough(lengths, GRAMS_SHARE, most)}
+            state |= {"buckets": BUCKETS, "grams": long_enough(lengths, GRAMS_SHARE, most)}
         if options.get("pieces", 0):
             learned = _pieces(present, options)
             lengths = [len(pieces_of(learned).encode(value[:MAX_CHARACTERS])) for value in sample]
-            longest = _long_enough(lengths, PIECES_SHARE, min(MAX_PIECES, most))
+            longest = long_enough(lengths, PIECES_SHARE, min(MAX_PIECES, most))
             state |= {"pieces": learned, "length": longest}
         if options.get("sentences", False):
             texts, clauses = [value[:MAX_CHARACTERS] for value in present], options["sentences"] == "clauses"
@@ -178,11 +178,6 @@ def _pieces(texts: Sequence[str], options: Mapping[str, Any]) -> dict[str, Any]:
         return dict(options["pieces"])
     read = (text[:MAX_CHARACTERS] for text in texts)
     return train_pieces(read, int(options["pieces"]), fold=bool(options.get("fold", True)))
-
-
-def _long_enough(lengths: Sequence[int], share: float, most: int) -> int:
-    """A length that so many of the sample keep, from 1 to `most`."""
-    return max(1, min(int(np.quantile(lengths, share, method="higher")) if lengths else 1, most))
 
 
 def _side_by_side(columns: Sequence[np.ndarray]) -> np.ndarray:
