@@ -110,6 +110,14 @@ def test_texts_from_a_folder_to_an_answer(tuned: bool, tmp_path: Path) -> None:
             "start_incomplete",
         ),
         (lambda path: (path / "tokenizer.json").unlink(), "start_incomplete"),
+        (
+            lambda path: _normalized(path, {"type": "Replace", "pattern": {"Regex": "(a+)+$"}, "content": ""}),
+            "start_unknown",
+        ),
+        (
+            lambda path: _normalized(path, {"type": "Replace", "pattern": {"String": "a"}, "content": "a" * 999}),
+            "start_unknown",
+        ),
     ],
 )
 def test_a_folder_that_lies_or_is_half_copied_is_refused(break_it: Any, code: str, tmp_path: Path) -> None:
@@ -125,6 +133,11 @@ def test_a_folder_that_lies_or_is_half_copied_is_refused(break_it: Any, code: st
 
 def _changed(path: Path, changes: dict[str, Any]) -> None:
     (path / "config.json").write_text(json.dumps(BERT | changes), encoding="utf-8")
+
+
+def _normalized(path: Path, normalizer: dict[str, Any]) -> None:
+    file = path / "tokenizer.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"normalizer": normalizer}), encoding="utf-8")
 
 
 def _cut(path: Path) -> None:

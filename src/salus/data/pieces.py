@@ -22,7 +22,7 @@ MOST_LEARNED = 5_000_000  # characters that pieces are joined by; single ones ar
 LONGEST_PIECE = 16  # characters
 ALPHABET_SHARE = 0.6  # of the pieces may be single characters
 WITHOUT_SPACES = "぀-ヿ㐀-䶿一-鿿豈-﫿\U00020000-\U0003ffff"  # of a class of characters: kana, Chinese
-_SPLIT = f"[{WITHOUT_SPACES}]+|[[\\p{{P}}\\p{{S}}]&&[^{SPACE}]]|\\p{{N}}|[\\r\\n]"
+SPLIT = f"[{WITHOUT_SPACES}]+|[[\\p{{P}}\\p{{S}}]&&[^{SPACE}]]|\\p{{N}}|[\\r\\n]"
 _CACHED = 16
 _cache: dict[int, tuple[dict[str, Any], Pieces]] = {}
 
@@ -133,7 +133,7 @@ def _reading(unit: str, fold: bool) -> dict[str, Any]:
     """How a text becomes the words that pieces are made of, and back again."""
     forms: list[dict[str, Any]] = [{"type": "NFKC"}, {"type": "Lowercase"}] if fold else [{"type": "NFC"}]
     spaces = {"type": "Metaspace", "replacement": SPACE, "prepend_scheme": "never", "split": True}
-    parts = {"type": "Split", "pattern": {"Regex": _SPLIT}, "behavior": "Isolated", "invert": False}
+    parts = {"type": "Split", "pattern": {"Regex": SPLIT}, "behavior": "Isolated", "invert": False}
     written: list[dict[str, Any]] = [
         {"type": "Replace", "pattern": {"String": SPACE}, "content": " "},
         {"type": "ByteFallback"},

@@ -20,6 +20,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load
 
 from salus.core.errors import SalusError
+from salus.data.pieces import SPLIT
 
 CONFIG, WEIGHTS, INDEX = "config.json", "model.safetensors", "model.safetensors.index.json"
 TOKENIZER, PICTURES = "tokenizer.json", "preprocessor_config.json"
@@ -28,6 +29,7 @@ CODE = (".py", ".pyc", ".so", ".dll", ".dylib", ".sh")
 KNOWN = ("bert", "distilbert", "electra", "vit", "deit", "resnet", "convnext")
 MOST_JSON_BYTES, MOST_TOKENIZER_BYTES, MOST_WEIGHT_BYTES = 2**20, 2**25, 180 * 2**20  # a graph holds all of them
 MOST_FILES, MOST_CARD_BYTES = 200, 2**16
+MOST_PUT_IN = 16  # letters that a tokenizer writes in place of one
 _LICENCE = re.compile(r"^license:\s*['\"]?([A-Za-z0-9][A-Za-z0-9 ._+-]{0,80})", re.MULTILINE)
 _opened: dict[str, Start] = {}
 
@@ -74,7 +76,7 @@ def open_start(path: Path) -> Start:
     tensors, digest = _tensors(files, where)
     tokenizer = None
     if TOKENIZER in files:
-        _json(files, TOKENIZER, where, MOST_TOKENIZER_BYTES)
+        _check_tokenizer(_json(files, TOKENIZER, where, MOST_TOKENIZER_BYTES), where)
         tokenizer = files[TOKENIZER].read_text(encoding="utf-8")
     card = files["README.md"].read_bytes()[:MOST_CARD_BYTES].decode("utf-8", "replace") if "README.md" in files else ""
     licence = _LICENCE.search(card)
@@ -117,6 +119,23 @@ def _json(files: dict[str, Path], name: str, where: str, most: int = MOST_JSON_B
     if not isinstance(found, dict):
         raise SalusError("start_incomplete", where=f"{where}, {name}", expected="an object", found="something else")
     return found
+
+
+def _check_tokenizer(tokenizer: dict[str, Any], where: str) -> None:
+    """It reads every text that is sent to the model: nothing in it may take for ever or make a text many times longer. Tokenizers of BERT
+    have no patterns of their own."""
+    left: list[Any] = [tokenizer.get(name) for name in ("normalizer", "pre_tokenizer", "post_processor", "decoder")]
+    while left:
+        part = left.pop()
+        if isinstance(part, list):
+            left += part
+        elif isinstance(part, dict):
+            left += part.values()
+            texts = [text for name in ("content", "prepend", "replacement") if isinstance(text := part.get(name), str)]
+            long = max(map(len, texts), default=0) > MOST_PUT_IN
+            if part.get("Regex", SPLIT) != SPLIT or part.get("type") == "Precompiled" or long:
+                expected = "a tokenizer without patterns of its own, such as BERT's"
+                raise SalusError("start_unknown", where=f"{where}, {TOKENIZER}", expected=expected, found="another")
 
 
 def _tensors(files: dict[str, Path], where: str) -> tuple[dict[str, torch.Tensor], str]:

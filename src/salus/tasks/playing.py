@@ -16,7 +16,7 @@ def played(content: bytes | None) -> str:
     if content is None:
         return ""
     try:
-        samples, rate_hz = samples_of(content, "a sound")
+        samples, rate_hz = samples_of(content, "a sound", PLAYED_S)
     except SalusError:
         return ""
     step = max(1, rate_hz // PLAYED_HZ)

@@ -66,6 +66,7 @@ class TextEngine(GenerationEngine):
         if found.metadata.get("tokenizer.ggml.model") != "gpt2":
             sort = str(found.metadata.get("tokenizer.ggml.model"))[:40]
             raise SalusError("engine_cannot", expected="a byte-level tokenizer (gpt2)", found=sort)
+        _check_table(found)
         self._context_tokens = min(loading.context_tokens, NO_LIMIT)
         self._pipeline = _pipeline(place, loading)
         self._tokenizer = self._pipeline.get_tokenizer()
@@ -91,6 +92,8 @@ class TextEngine(GenerationEngine):
             raise SalusError(
                 "context_length_exceeded", expected=self._context_tokens, found=len(numbers) + (wanted or 1)
             )
+        if max(numbers, default=0) >= len(self._vocabulary.bytes_of):  # nothing looks behind the end of a table
+            raise SalusError("engine_cannot", expected="tokens of the model's vocabulary", found=f"{max(numbers)}")
         if not numbers:
             raise SalusError("bad_chat", where="prompt", expected="at least one token", found="an empty text")
         most = min(room, wanted if wanted is not None else ask["most_tokens"])
@@ -158,6 +161,14 @@ class TextEngine(GenerationEngine):
     def _by_genai(self, text: str, whole: bool) -> list[int]:
         found = self._tokenizer.encode(text, add_special_tokens=whole).input_ids.data[0].tolist()
         return [int(number) for number in found]
+
+
+def _check_table(found: Gguf) -> None:
+    """Every token must have its row in the table of embeddings."""
+    tokens = len(found.metadata["tokenizer.ggml.tokens"])
+    rows = next((tensor.shape[-1] for tensor in found.tensors if tensor.name == "token_embd.weight"), 0)
+    if tokens > rows:
+        raise SalusError("engine_cannot", expected=f"a table of {tokens} tokens", found=f"one of {rows}")
 
 
 def _pipeline(place: Path, loading: Loading) -> Any:

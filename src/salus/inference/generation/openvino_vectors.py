@@ -37,14 +37,16 @@ class VectorEngine(GenerationEngine):
         if config.get("model_type") not in SUPPORTED or config.get("hidden_act") not in ("gelu", "relu"):
             found = f"{config.get('model_type')}, {config.get('hidden_act')}"[:80]
             raise SalusError("engine_cannot", expected="an encoder of the architecture bert", found=found)
-        self._context_tokens = loading.context_tokens
+        weights = Weights(loading.files)
+        self._rows = weights.rows("embeddings.word_embeddings.weight")
+        self._context_tokens = min(loading.context_tokens, weights.rows("embeddings.position_embeddings.weight"))
         self._tokenizer = Tokenizer.from_str(loading.files[TOKENIZER].read_text(encoding="utf-8"))
         self._tokenizer.no_truncation()
         self._tokenizer.no_padding()
         properties: dict[str, Any] = {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY"}
         if loading.threads:
             properties["INFERENCE_NUM_THREADS"] = loading.threads
-        graph = encoder_graph(Weights(loading.files), config, _first_only(loading.files))
+        graph = encoder_graph(weights, config, _first_only(loading.files))
         self._request = openvino.Core().compile_model(graph, "CPU", properties).create_infer_request()
 
     @property
@@ -56,6 +58,8 @@ class VectorEngine(GenerationEngine):
         longest = max(len(row) for row in rows)
         if longest > self._context_tokens:
             raise SalusError("context_length_exceeded", expected=self._context_tokens, found=longest)
+        if (largest := max((max(row, default=0) for row in rows), default=0)) >= self._rows:
+            raise SalusError("engine_cannot", expected=f"tokens below {self._rows}", found=f"{largest}")
         self._open[number], self._done[number] = rows, []
         return [{"id": number, "prompt_tokens": sum(len(row) for row in rows)}]
 
@@ -96,6 +100,11 @@ class Weights:
         for name in sorted(name for name in files if name.endswith(".safetensors")):
             for tensor, place in read_safetensors(files[name], name).items():
                 self._found[tensor.removeprefix("bert.")] = (files[name], place)
+
+    def rows(self, name: str) -> int:
+        """How many rows a table has."""
+        found = self._found.get(name)
+        return found[1].shape[0] if found is not None and found[1].shape else 0
 
     def __call__(self, name: str) -> Any:
         if name not in self._found:
