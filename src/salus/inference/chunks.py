@@ -15,6 +15,7 @@ from salus.data.kinds.base import Values
 from salus.data.windows import MAX_WINDOWS, starts
 
 MOST_CELLS = 2**22  # numbers of windows in one pass: 16 MiB
+SOUNDS_AT_ONCE = 16  # a small file may hold half a minute of many channels
 
 
 def rows_of(values: Mapping[str, Values]) -> int:
@@ -25,6 +26,8 @@ def rows_of(values: Mapping[str, Values]) -> int:
 def chunks(values: Mapping[str, Values], schema: Schema, rows_at_once: int) -> Iterator[dict[str, Values]]:
     """The columns in parts of at most so many rows, and of windows of at most `MOST_CELLS` numbers where a row alone has no more."""
     count = rows_of(values)
+    if any(column.kind == "audio" for column in schema.inputs):
+        rows_at_once = min(rows_at_once, SOUNDS_AT_ONCE)
     cells = _cells(values, schema, count)
     start = 0
     while start < count:

@@ -43,7 +43,7 @@ class Predictor:
         self._outputs = list(manifest.outputs)
         self._targets = [column.name for column in self.schema.targets]
         self._states = [column.state or {} for column in self.schema.targets]
-        self._recordings = any(column.kind == "series" for column in self.schema.inputs)
+        self._recordings = any(column.kind in ("series", "audio") for column in self.schema.inputs)
         self._program = program_named(manifest.program)
         self._reader = RowReader(self.schema)
 
