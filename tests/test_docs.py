@@ -50,6 +50,15 @@ def test_every_message_says_where_to_go_in_both_languages() -> None:
         assert message.next_en and message.next_zh, code
 
 
+def test_every_message_is_said_somewhere() -> None:
+    language = ROOT / "src" / "salus" / "core" / "language"
+    files = [path for path in (ROOT / "src").rglob("*.py") if language not in path.parents]
+    source = "\n".join(path.read_text(encoding="utf-8") for path in files)
+    begun = tuple(re.findall(r'f"([a-z]+_)\{\w+\}"', source))  # codes whose end is found out
+    unsaid = {code for code in all_messages() if f'"{code}"' not in source and not code.startswith(begun)}
+    assert unsaid == set()
+
+
 def test_every_kind_and_learner_is_in_its_list() -> None:
     for page, names in (("data.md", KINDS), ("learners.md", LEARNERS)):
         rows = re.findall(r"(?m)^\| ([a-z0-9_, ]+) \|", (ROOT / "docs" / page).read_text(encoding="utf-8"))

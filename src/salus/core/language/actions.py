@@ -122,13 +122,6 @@ MESSAGES = {
         "Start the run again; if it happens twice, worker and control plane are of different versions.",
         "请重新启动该运行；若再次出现，worker 与控制面的版本不一致。",
     ),
-    "gate_failed": Message(
-        409,
-        "The model did not pass its gate: {found}.",
-        "模型未通过质量门：{found}。",
-        "Read the report; deploy the version by hand if you want it nevertheless.",
-        "请阅读报告；如仍要使用，请手动部署该版本。",
-    ),
     "bundle_refused": Message(
         409,
         "The model server refused {where}: {found}",

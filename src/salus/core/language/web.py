@@ -17,11 +17,4 @@ MESSAGES = {
         "The addresses are listed in docs/http-api.md.",
         "地址列表见 docs/http-api.md。",
     ),
-    "address_open": Message(
-        422,
-        "The setting host: expected an address of this machine alone; found '{found}', which other machines reach.",
-        "设置 host：应为仅本机可达的地址；实际为“{found}”，其他机器可以访问。",
-        "Leave 127.0.0.1, or set behind_proxy when a proxy in front of it ends TLS.",
-        "请保留 127.0.0.1；若前面有终止 TLS 的代理，请设置 behind_proxy。",
-    ),
 }
