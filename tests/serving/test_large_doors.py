@@ -8,7 +8,6 @@ import os
 import signal
 import socket
 import struct
-import subprocess
 import threading
 import time
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
+import psutil
 import pytest
 from serving_bundles import OTHER_TOKEN, PREDICT_TOKEN, READ_TOKEN, TOKEN, Home, Running, rows, running
 
@@ -294,10 +294,8 @@ def test_more_than_the_engine_may_have_is_refused(server: Running) -> None:
 
 
 def engines(server: Running) -> list[int]:
-    found = subprocess.run(
-        ["ps", "-o", "pid=,args=", "--ppid", str(server.process.pid)], capture_output=True, check=True
-    )
-    return [int(line.split()[0]) for line in found.stdout.decode().splitlines() if "toy_engine" in line]
+    children = psutil.Process(server.process.pid).children()
+    return [child.pid for child in children if any("toy_engine" in word for word in child.cmdline())]
 
 
 def test_an_engine_that_is_killed_touches_nobody_else_and_comes_back(server: Running) -> None:
