@@ -146,6 +146,13 @@ def test_rows_are_answered_by_the_same_engine(server: Running) -> None:
         assert vectors["predictions"] == [{"vector": [4.0, 1.0]}]
 
 
+def test_rows_of_texts_are_few(server: Running) -> None:
+    with server.client() as client:
+        many = client.post("/endpoints/echo/predict", json={"rows": [{"prompt": "ab"}] * 65})
+        long = client.post("/endpoints/echo/predict", json={"rows": [{"prompt": "x" * 50_000}]})
+    assert (many.json()["code"], long.json()["code"]) == ("batch_too_large", "context_length_exceeded")
+
+
 def chat(**changed: Any) -> dict[str, Any]:
     return {"model": "echo", "messages": HELLO, **changed}
 
@@ -196,6 +203,8 @@ def chat(**changed: Any) -> dict[str, Any]:
         (EMBEDDINGS, {"model": "vectors", "input": "a", "dimensions": 8}, (400, "bad_chat")),
         (EMBEDDINGS, {"model": "vectors", "input": ["a"] * 1001}, (413, "batch_too_large")),
         (CHAT, chat(messages=[{"role": "user", "content": "x" * 200_000}]), (413, "body_too_large")),
+        (CHAT, chat(messages=[{"role": "user", "content": "x" * 50_000}]), (400, "context_length_exceeded")),
+        (EMBEDDINGS, {"model": "vectors", "input": "x" * 50_000}, (400, "context_length_exceeded")),
         ("/v1/nothing", {}, (404, "no_such_path")),
     ],
 )

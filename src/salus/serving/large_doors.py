@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import AsyncExitStack, aclosing
 from datetime import datetime
 from typing import Any, TypeVar
@@ -24,6 +24,7 @@ from salus.serving.flow import Flow, unless_gone
 from salus.serving.keys import require
 from salus.serving.large import MOST_TOKENS, LargeModel
 from salus.serving.limits import Bodies, Receive, read_body
+from salus.serving.pool import INLINE_BODY_BYTES
 from salus.serving.protocols import openai
 from salus.serving.request import READ_ONLY, Request
 from salus.serving.snapshot import SnapshotKey
@@ -51,11 +52,18 @@ class LargeDoors:
         request.allow(("POST",))
         require(key, "predict")
         self._house.check_age()
-        content = openai.read_model(await self._body(request, receive))
+        content = await self._content(request, await self._body(request, receive))
         return await self._asked(request, receive, self._find(key, content["model"]), content)
 
+    async def _content(self, request: Request, body: bytes) -> dict[str, Any]:
+        """A large body is read beside the event loop: nobody else should wait for it."""
+        if len(body) <= INLINE_BODY_BYTES:
+            return openai.read_model(body)
+        async with self._within(request):
+            return await self._house.pool.submit(lambda: openai.read_model(body))
+
     async def _asked(
-        self, request: Request, receive: Receive, endpoint: Endpoint, content: Mapping[str, Any]
+        self, request: Request, receive: Receive, endpoint: Endpoint, content: dict[str, Any]
     ) -> Answer | Flow:
         count = _Count(endpoint)
         try:
@@ -97,10 +105,9 @@ class LargeDoors:
         shown = sorted((e for e in mine if is_large(e.asked.files)), key=lambda endpoint: endpoint.asked.name)
         return Answer.of({"object": "list", "data": [_entry(endpoint) for endpoint in shown]})
 
-    async def _vectors(
-        self, request: Request, receive: Receive, endpoint: Endpoint, content: Mapping[str, Any]
-    ) -> Answer:
+    async def _vectors(self, request: Request, receive: Receive, endpoint: Endpoint, content: dict[str, Any]) -> Answer:
         ask, as_base64 = openai.read_embedding(content, self._house.limits.max_predict_rows)
+        content.clear()  # what was sent beside must not be held as long as the answer takes
         with endpoint.version() as version:
             model = self._model(version, "vectors")
             model.check_letters(max(map(len, ask["texts"])))
@@ -118,7 +125,7 @@ class LargeDoors:
         return Answer(openai.embeddings(endpoint.asked.name, vectors, as_base64, prompt_tokens))
 
     async def _text(
-        self, request: Request, receive: Receive, endpoint: Endpoint, content: Mapping[str, Any], count: _Count
+        self, request: Request, receive: Receive, endpoint: Endpoint, content: dict[str, Any], count: _Count
     ) -> Answer | Flow:
         chat = request.path == CHAT
         ask = openai.read_chat(content) if chat else openai.read_completion(content)
@@ -126,6 +133,7 @@ class LargeDoors:
         if ask["seed"] is None:
             ask["seed"] = secrets.randbits(32)
         stream, with_usage = openai.streamed(content)
+        content.clear()  # as above
         shape = openai.Shape(chat, endpoint.asked.name, request.request_id)
         async with AsyncExitStack() as stack:
             version = stack.enter_context(endpoint.version())

@@ -37,15 +37,7 @@ class Attention(nn.Module):
     ) -> torch.Tensor:
         query = in_heads(self.query(queries_BTD), self.heads)
         key, value = in_heads(self.key(seen_BSD), self.heads), in_heads(self.value(seen_BSD), self.heads)
-        # Plain products: on processors some times as quick as the fused attention, forth and back, for as few places as these.
-        scores = query @ key.transpose(-1, -2) * (1 / math.sqrt(query.shape[3]))
-        if mask_B11S is not None:
-            scores = scores + mask_B11S.to(scores.dtype)
-        if causal:
-            scores = scores + torch.full(scores.shape[2:], HIDDEN, dtype=scores.dtype).triu(1)
-        found_BHTE = torch.softmax(scores, dim=-1).to(value.dtype) @ value
-        rows, heads, places, width = found_BHTE.shape
-        joined: torch.Tensor = self.out(found_BHTE.transpose(1, 2).reshape(rows, places, heads * width))
+        joined: torch.Tensor = self.out(looked((query, key, value), mask_B11S, causal))
         return joined
 
     def keys_and_values(self, builder: GraphBuilder, seen: str) -> tuple[str, str]:
@@ -152,6 +144,21 @@ def head_nodes(builder: GraphBuilder, value: str, heads: int) -> str:
     """(B, T, D) to (B, H, T, D / H)."""
     parted = builder.node("Reshape", value, builder.constant([0, 0, heads, -1], np.int64))
     return builder.node("Transpose", parted, perm=[0, 2, 1, 3])
+
+
+def looked(
+    parts: tuple[torch.Tensor, torch.Tensor, torch.Tensor], mask_B11S: torch.Tensor | None = None, causal: bool = False
+) -> torch.Tensor:
+    """(B, T, D) of queries, keys and values (B, H, T, E) each. mask: added to the scores. causal: no place sees those behind it."""
+    query, key, value = parts
+    # Plain products: on processors some times as quick as the fused attention, forth and back, for as few places as these.
+    scores = query @ key.transpose(-1, -2) * (1 / math.sqrt(query.shape[3]))
+    if mask_B11S is not None:
+        scores = scores + mask_B11S.to(scores.dtype)
+    if causal:
+        scores = scores + torch.full(scores.shape[2:], HIDDEN, dtype=scores.dtype).triu(1)
+    found_BHTE = torch.softmax(scores, dim=-1).to(value.dtype) @ value
+    return found_BHTE.transpose(1, 2).flatten(2)
 
 
 def looked_nodes(builder: GraphBuilder, parts: tuple[str, str, str], mask: str | None, depth: int) -> str:
