@@ -132,7 +132,7 @@ def test_names_in_pointers_are_escaped(table: Predictor) -> None:
 @pytest.mark.parametrize("value", ["1.5", True, [1.0], {"a": 1}])
 def test_a_wrong_type_is_named(table: Predictor, value: Any) -> None:
     error = refusal(table, [{**ROW, "x0": value}])
-    assert error.code == "schema_mismatch" and "/rows/0/x0" in error.detail()
+    assert error.code == "schema_mismatch" and "/rows/0/x0: expected a number or null; found" in error.detail()
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, 1e39])

@@ -19,6 +19,7 @@ from salus.data.kinds.base import Kind, Values
 from salus.inference.plans import CategoryPlan, NumberPlan
 
 MAX_DIFFERENCES = 20
+MOST_TOLD = 160  # characters of one difference
 MISSING = "no such field in the row"
 WRONG_TYPE = frozenset({"not_a_number", "not_a_category", "not_a_series", "not_a_time", "not_a_text"})
 
@@ -132,7 +133,8 @@ class RowReader:
                 try:
                     _check_value(kind, row[name], where)
                 except SalusError as error:
-                    yield Difference(where, str(error.parameters.get("found", "")), error)
+                    told = error.detail("en").removeprefix(f"{where}: ").rstrip(".")
+                    yield Difference(where, told, error)
 
 
 def _check_value(kind: Kind, raw: Any, where: str) -> None:
@@ -165,7 +167,7 @@ def _error(differences: list[Difference]) -> SalusError:
         where=differences[0].pointer,
         expected="the columns of the model's request schema",
         count=f"{len(differences)} or more" if len(differences) == MAX_DIFFERENCES else len(differences),
-        found="; ".join(f"{d.pointer}: {d.found[:60]}" for d in told),
+        found="; ".join(f"{d.pointer}: {d.found[:MOST_TOLD]}" for d in told),
     )
 
 
