@@ -95,6 +95,16 @@ def test_launch_goes_from_a_file_to_a_curl_line(run: Run, service: FakeService, 
     assert Path(page).read_text().startswith("<!doctype html>")
 
 
+def test_train_ends_with_what_a_person_asks_and_json_with_the_run(run: Run, service: FakeService) -> None:
+    told = run("train", "people", "--target", "label")
+    assert told.code == 0, told.err
+    assert "accuracy: 0.900 (95 % interval 0.800 to 0.950); doing nothing 0.600" in told.out
+    assert "salus deploy people" in told.out and "salus explain run_" in told.out
+    assert "spec:" not in told.out and "{" not in told.out
+    told = run("train", "people", "--target", "label", "--json")
+    assert isinstance(told.json, dict) and told.json["state"] == "succeeded"
+
+
 def test_the_key_is_made_once_and_again_when_it_was_revoked(run: Run, service: FakeService, tmp_path: Path) -> None:
     for _ in range(2):
         assert run("launch", str(table(tmp_path)), "--target", "label").code == 0

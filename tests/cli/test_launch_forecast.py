@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from salus.cli.launch import _recent
+from salus.cli.launch import _plain, _recent
 
 
 def test_moments_become_lists_and_the_newest_moment() -> None:
@@ -16,3 +16,7 @@ def test_recordings_and_plain_rows_are_left_to_others() -> None:
     assert _recent({"age": 40}, [{"age": 41}]) is None
     assert _recent({"x": [1.0]}, []) is None
     assert _recent({"x": [1.0]}, [{"y": 1}]) is None
+
+
+def test_whole_numbers_are_asked_without_a_point() -> None:
+    assert [repr(_plain(value)) for value in (13437007.0, 0.5, 3)] == ["13437007", "0.5", "3"]

@@ -8,7 +8,7 @@ import pytest
 
 from salus.core.catalogue import check_train_spec
 from salus.core.errors import SalusError
-from salus.core.explain import explain
+from salus.core.explain import explain, groups_word
 from salus.core.gate import check_policy, gate
 from salus.core.specs import TrainSpec, checked
 
@@ -146,6 +146,20 @@ def test_the_explanation_says_the_verdict_and_its_reasons(language: str, passes:
     assert passes in explain(good | {"gate": gate(good)}, language)[-1]
     said = explain(bad | {"gate": gate(bad)}, language)
     assert refuses in said[-2] and "0.3" in said[-1]
+
+
+def test_one_configuration_says_nothing_about_a_larger_budget() -> None:
+    choice = {"single": {"learner": "flow", "loss": 0.5}, "members": [], "left_out": [], "late_gain": False}
+    told = report(0.6, 0.7, 0.8) | {"split": {"how": "given", "test": 9}}
+    one = " ".join(explain(told | {"choice": choice | {"tried": 1, "learners": ["flow"]}}))
+    assert "One configuration was tried" in one and "would bring little" not in one
+    assert "would bring little" in " ".join(explain(told | {"choice": choice | {"tried": 9, "learners": ["flow"]}}))
+
+
+def test_what_judges_a_forecast_are_stretches_of_time_not_people() -> None:
+    assert groups_word({"task": "forecasting"}) == "stretches of time"
+    assert groups_word({"task": "regression"}) == "people or groups"
+    assert groups_word({"task": "forecasting"}, "zh") == "段时间"
 
 
 def test_a_spec_error_tells_the_fields_or_the_range() -> None:

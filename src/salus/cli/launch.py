@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from salus.cli import connection, options, output, progress
-from salus.cli.data import default_name, finding_line
-from salus.cli.runs import report_lines, save_report
+from salus.cli.data import default_name
+from salus.cli.runs import page_of, show_outcome
 
 if TYPE_CHECKING:
     from salus.sdk.client import Client
@@ -71,7 +71,7 @@ def launch(
     over = progress.follow(client, run, as_json)
     result = dict(over["result"])
     report = client.report(run["id"])
-    page = _page(client, run["id"])
+    page = page_of(client, run["id"])
     if result.get("deployed"):
         result["curl"] = curl_line(client, name, path)
     if as_json:
@@ -90,27 +90,8 @@ def launch(
         raise typer.Exit(1)
 
 
-def _page(client: Client, run: str) -> str | None:
-    """Where the page of the report was kept; None with a key that may not see the rows in it."""
-    from salus.sdk.errors import ServiceError
-
-    try:
-        return str(save_report(client, run))
-    except ServiceError as error:
-        if error.code != "forbidden":
-            raise
-        return None
-
-
 def _show(report: Json, page: str | None, result: Json, name: str) -> None:
-    for line in report_lines(report):
-        output.say(line)
-    for finding in report.get("findings", []):
-        if finding["severity"] != "info":
-            output.say("  " + finding_line(finding))
-    for reason in report.get("gate", {}).get("reasons", []):
-        output.say(f"  gate: {reason}")
-    output.say(f"The report: {page}" if page else "The page of the report needs a key with the scope subject:read.")
+    show_outcome(report, page)
     if result.get("deployed"):
         output.say(f"'{name}' answers (model version {result.get('version')}). Ask it:\n\n{result['curl']}\n")
     else:
@@ -165,7 +146,9 @@ def _recent(synthetic: Json, rows: list[Any]) -> Json | None:
 
 
 def _plain(value: Any) -> Any:
-    """Pictures as {"base64": ...}, everything else as it is."""
+    """Pictures as {"base64": ...}, whole numbers without a point, everything else as it is."""
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
     if isinstance(value, str) and len(value) > 60:
         try:
             head = base64.b64decode(value[:40], validate=True)

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from salus.cli import connection, output, progress
+from salus.cli.data import finding_line
+from salus.core.explain import groups_word
 
 if TYPE_CHECKING:
     from salus.sdk.client import Client
@@ -97,11 +99,35 @@ def save_report(client: Client, run: str, language: str | None = None) -> Path:
     return page
 
 
+def page_of(client: Client, run: str) -> str | None:
+    """Where the page of the report was kept; None with a key that may not see the rows in it."""
+    from salus.sdk.errors import ServiceError
+
+    try:
+        return str(save_report(client, run))
+    except ServiceError as error:
+        if error.code != "forbidden":
+            raise
+        return None
+
+
+def show_outcome(report: dict[str, Any], page: str | None) -> None:
+    """What a person wants to know when a run is over: how good, what was found, what the gate says, where the page lies."""
+    for line in report_lines(report):
+        output.say(line)
+    for finding in report.get("findings", []):
+        if finding["severity"] != "info":
+            output.say("  " + finding_line(finding))
+    for reason in report.get("gate", {}).get("reasons", []):
+        output.say(f"  gate: {reason}")
+    output.say(f"The report: {page}" if page else "The page of the report needs a key with the scope subject:read.")
+
+
 def headline(report: dict[str, Any]) -> str:
     """How good the model is, in one sentence."""
     found = report["headline"]
     interval, nothing = found["interval"], found.get("baseline")
-    who = f"{found.get('rows')} rows" + (f" of {found['groups']} people or groups" if found.get("groups") else "")
+    who = f"{found.get('rows')} rows" + (f" of {found['groups']} {groups_word(report)}" if found.get("groups") else "")
     wide = ", wide: only few" if interval.get("wide") else ""
     beside = f"; doing nothing gives {nothing:.3g}" if isinstance(nothing, int | float) else ""
     between = f"95 % interval {interval['low']:.3g} to {interval['high']:.3g}{wide}"

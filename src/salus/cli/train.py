@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from salus.cli import connection, options, output, progress
+from salus.cli import connection, options, output, progress, runs
 
 
 @options.taking(spec=options.train_flags)
@@ -23,4 +23,10 @@ def train(
     run = client.train(data_set, spec, model)
     if wait:
         run = progress.follow(client, run, as_json)
-    output.show(run, as_json)
+    if not wait or as_json:
+        output.show(run, as_json)
+        return
+    made = run["result"]
+    runs.show_outcome(client.report(run["id"]), runs.page_of(client, run["id"]))
+    output.say(f"Model '{made['model']}', version {made['version']}, from {run['id']}.")
+    output.say(f"'salus explain {run['id']}' says why it won; 'salus deploy {made['model']}' lets it answer.")

@@ -19,11 +19,22 @@ def explain(report: Report, language: str = "en") -> list[str]:
     return [fact.detail(language) for fact in (*_facts(report), *_gate(report.get("gate")))]
 
 
+def groups_word(report: Report, language: str = "en") -> str:
+    """What intervals are taken over where single rows are not independent: people, or of a forecast stretches of time."""
+    if report.get("task") == "forecasting":
+        return {"zh": "段时间"}.get(language, "stretches of time")
+    return {"zh": "个人（组）"}.get(language, "people or groups")
+
+
 def _facts(report: Report) -> Iterator[SalusError]:
     choice = report.get("choice")
     if not choice:
         return
-    yield SalusError("explain_tried", found=choice["tried"], expected=", ".join(choice["learners"]))
+    yield SalusError(
+        "explain_tried_one" if choice["tried"] == 1 else "explain_tried",
+        found=choice["tried"],
+        expected=", ".join(choice["learners"]),
+    )
     yield from _winner(choice)
     for left in choice["left_out"]:
         yield SalusError("explain_left_out", where=left)
@@ -32,6 +43,8 @@ def _facts(report: Report) -> Iterator[SalusError]:
     yield from _more_data(report.get("learning_curve") or [])
     if choice["late_gain"] or choice["left_out"]:
         yield SalusError("explain_more_time")
+    elif choice["tried"] == 1:
+        yield SalusError("explain_time_unknown")
     else:
         yield SalusError("explain_time_enough")
 

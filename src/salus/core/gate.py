@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import Field, FiniteFloat
 
 from salus.core.errors import SalusError
+from salus.core.explain import groups_word
 from salus.core.specs import Spec, checked
 
 Report = Mapping[str, Any]
@@ -68,7 +69,7 @@ def _better_than_nothing(report: Report, policy: Policy) -> Reasons:
         return
     better_here = found["value"] > nothing if higher else found["value"] < nothing
     if found["wide"] and better_here:
-        units = f"{headline['groups']} people or groups" if headline.get("groups") else f"{headline['rows']} rows"
+        units = f"{headline['groups']} {groups_word(report)}" if headline.get("groups") else f"{headline['rows']} rows"
         yield False, SalusError("gate_better_here", found=units)
     else:
         yield (

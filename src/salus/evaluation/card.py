@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from salus.core.errors import SalusError
-from salus.core.explain import explain
+from salus.core.explain import explain, groups_word
 from salus.evaluation.report.parts import plain
 from salus.evaluation.report.scores import FIGURES, METRIC_WORDS, TASK_WORDS, figure, headline, in_order
 from salus.evaluation.report.text import WORDS
@@ -51,7 +51,7 @@ def _splits(report: Report) -> Iterator[str]:
     for side in ("train", "validation", "test"):
         if not split[side]:
             continue
-        people = f" of {groups[side]} people or groups" if side in groups else ""
+        people = f" of {groups[side]} {groups_word(report)}" if side in groups else ""
         yield f"- {split[side]} rows{people} {ENGLISH[side]}"
     if contrast := report.get("contrast"):
         name = contrast["metric"]

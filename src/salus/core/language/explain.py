@@ -15,6 +15,9 @@ MESSAGES = {
         "{found} configurations were tried, of these learners: {expected}.",
         "共尝试了 {found} 种配置，所用学习器：{expected}。",
     ),
+    "explain_tried_one": _said(
+        "One configuration was tried, of the learner {expected}.", "只尝试了一种配置，所用学习器：{expected}。"
+    ),
     "explain_single": _said(
         "The best single one is {where}: its mean loss on rows held out is {found} (lower is better).",
         "最好的单个模型是 {where}：在留出行上的平均损失为 {found}（越低越好）。",
@@ -64,6 +67,10 @@ MESSAGES = {
     "explain_time_enough": _said(
         "A larger budget would bring little: the last trials no longer helped.",
         "更大的预算帮助不大：最后几次尝试已不再改进。",
+    ),
+    "explain_time_unknown": _said(
+        "With one configuration nothing says what a larger budget would bring: try one and compare.",
+        "只有一种配置，无法得知更大的预算能带来多少改进：请试一次并比较。",
     ),
     "explain_gate_passed": _said("The gate let it pass.", "它已通过准入。"),
     "explain_gate_refused": _said("The gate refused it:", "准入未通过："),

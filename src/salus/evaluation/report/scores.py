@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from salus.core.explain import groups_word
+
 # metric -> how it is called and what it means.
 METRIC_WORDS: dict[str, dict[str, tuple[str, str]]] = {
     "en": {
@@ -161,15 +163,15 @@ def headline(report: Mapping[str, Any], language: str) -> str:
     found = report["headline"]
     metric, rows, groups = found["metric"], f"{found['rows']:,}", found["groups"]
     value, low, high = (figure(metric, found["interval"][key]) for key in ("value", "low", "high"))
-    nothing = figure(metric, found["baseline"])
+    nothing, unit = figure(metric, found["baseline"]), groups_word(report, language)
     if language == "zh":
-        who = f"在从未见过的 {groups} 个人（组）的 {rows} 行上" if groups else f"在从未见过的 {rows} 行上"
+        who = f"在从未见过的 {groups} {unit}的 {rows} 行上" if groups else f"在从未见过的 {rows} 行上"
         what = f"{value} 正确" if metric == "accuracy" else f"{METRIC_WORDS['zh'][metric][0]}为 {value}"
         few = "，区间很宽，因为数量太少" if report["wide"] else ""
         plain = {"accuracy": "总是给出最常见的答案", "auc": "随意猜测"}.get(metric, "总是给出平均值")
         always = NOTHING_WORDS["zh"].get(report["task"], plain)
         return f"{who}：{what}（95 % 区间 {low} 至 {high}{few}）；{always}为 {nothing}。"
-    who = f"On {rows} rows of {groups} people or groups it never saw" if groups else f"On {rows} rows it never saw"
+    who = f"On {rows} rows of {groups} {unit} it never saw" if groups else f"On {rows} rows it never saw"
     what = f"{value} are right" if metric == "accuracy" else f"the {METRIC_WORDS['en'][metric][0]} is {value}"
     few = "; wide, because there are only few" if report["wide"] else ""
     plain = {"accuracy": "always giving the most common answer", "auc": "guessing"}.get(

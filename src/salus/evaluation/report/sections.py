@@ -10,6 +10,7 @@ from html import escape
 from typing import Any
 
 from salus.core.errors import SalusError
+from salus.core.explain import groups_word
 from salus.evaluation.report.parts import Said, duration, note, plain, share, size, span, table
 from salus.evaluation.report.scores import NOTHING_WORDS, SHARES, figure, in_order
 from salus.evaluation.report.svg import answer_plot, confusion_matrix, dots, interval_bars, reliability_plot
@@ -26,14 +27,23 @@ def tiles(said: Said) -> str:
     found = report["headline"]
     facts = [(f"{found['rows']:,}", f"{words['rows']} {words['test']}")]
     if found["groups"]:
-        facts.append((str(found["groups"]), words["people"]))
+        facts.append((str(found["groups"]), groups_word(report, said.language)))
     facts += [
         (report["learner"]["name"], words["learner"]),
         (f"{report['latency']['one_row_ms']:.3g} ms", words["latency"]),
         (size(report["size_bytes"]), words["size"]),
     ]
-    shown = [f"<div class='tile'><b>{escape(value)}</b><span>{escape(name)}</span></div>" for value, name in facts]
+    shown = [
+        f"<div class='tile'><b>{escape(value).replace('_', '_<wbr>')}</b><span>{escape(name)}</span></div>"
+        for value, name in facts
+    ]
     return f"<div class='tiles'>{''.join(shown)}</div>"
+
+
+def _interval_words(report: Mapping[str, Any]) -> str:
+    if report["task"] == "forecasting":
+        return "interval_times"
+    return "interval_people" if report["headline"]["groups"] else "interval_note"
 
 
 def metrics(said: Said) -> str:
@@ -51,7 +61,7 @@ def metrics(said: Said) -> str:
     plot = interval_bars(bars, words["nothing"]) if bars else ""
     listed = table([words["metric"]], [words["value"], words["interval"], words["nothing"]], rows)
     notes = [
-        words["interval_people" if report["headline"]["groups"] else "interval_note"],
+        words[_interval_words(report)],
         _of_nothing(said),
         *([words["wide_note"]] if report["wide"] else []),
     ]
@@ -187,7 +197,7 @@ def made(said: Said) -> str:
     for side in ("train", "validation", "test"):
         if not report["split"][side]:
             continue
-        of_people = f" ({groups[side]} {words['people']})" if side in groups else ""
+        of_people = f" ({groups[side]} {groups_word(report, said.language)})" if side in groups else ""
         sides.append(f"{report['split'][side]:,} {words[side]}{of_people}")
     time = words["of"].format(used=duration(report["seconds"]["total"]), budget=duration(report["plan"]["budget_s"]))
     version = report["data"]["version"][:12]

@@ -15,7 +15,7 @@ HEIGHT_PX = 56
 WORDS = {
     "en": {
         "title": "Drawn pictures",
-        "note": "Every picture in the middle was drawn by the model from noise; those on the right are real ones that it never learned from.",
+        "note": "The upper line of each label was drawn by the model from noise; the lower line is real pictures that it never learned from.",
         "label": "label",
         "any": "any",
         "drawn": "drawn",
@@ -30,7 +30,7 @@ WORDS = {
     },
     "zh": {
         "title": "生成的图像",
-        "note": "中间的图像均由模型从噪声生成；右侧为模型从未学习过的真实图像。",
+        "note": "每个标签的上行由模型从噪声生成；下行为模型从未学习过的真实图像。",
         "label": "标签",
         "any": "任意",
         "drawn": "生成",
@@ -55,12 +55,14 @@ def pictures(said: Said, items: list[dict[str, Any]]) -> str:
     words = WORDS[said.language]
     by_label = [item for item in items if item["what"] == "label"]
     nearest = [item for item in items if item["what"] == "nearest"]
-    sheet = [[_label(item, words), _picture(item["drawn"]), _picture(item["real"])] for item in by_label]
+    sheet = [[_label(item, words), f"{_picture(item['drawn'])}<br>{_picture(item['real'])}"] for item in by_label]
     near = [[_label(item, words), _picture(item["drawn"]), _picture(item["real"])] for item in nearest]
     return "".join(
         [
             section(
-                words["title"], note(words["note"]), table([words["label"], words["drawn"], words["real"]], [], sheet)
+                words["title"],
+                note(words["note"]),
+                table([words["label"], f"{words['drawn']} / {words['real']}"], [], sheet),
             ),
             *(_both(said, item, words) for item in items if item["what"] == "real"),
             section(
