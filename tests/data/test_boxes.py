@@ -258,6 +258,14 @@ def test_what_cannot_belong_to_a_picture_is_left_out_and_told(tmp_path: Path) ->
     assert [column.kind for column in version.schema.columns] == ["image", "boxes"]
 
 
+def test_pictures_that_are_all_gone_are_counted_with_what_to_do(tmp_path: Path) -> None:
+    gone = [one | {"file_name": f"gone-{one['file_name']}"} for one in COCO["images"]]
+    coco(tmp_path, said={**COCO, "images": gone})
+    with pytest.raises(SalusError) as caught:
+        read(tmp_path)
+    assert caught.value.code == "no_named_picture" and f"{len(gone)} pictures" in caught.value.detail()
+
+
 def test_boxes_that_cannot_be_right_are_found(tmp_path: Path) -> None:
     cell = {"image_id": 1, "category_id": 3}
     notes = [

@@ -6,9 +6,11 @@ import io
 import tracemalloc
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from salus.core.errors import SalusError
+from salus.data.findings_sounds import SoundCheck
 from salus.data.kinds.audio import MOST_SAMPLES, decode, facts_of, samples_of
 
 soundfile = pytest.importorskip("soundfile")
@@ -46,3 +48,12 @@ def test_many_channels_of_a_high_rate_are_refused() -> None:
 
 def test_other_formats_of_the_library_are_not_opened() -> None:
     assert refused(silence(8_000, 1, 1, "AIFF")) == "not_a_sound"
+
+
+def test_sounds_that_are_left_out_are_told_by_their_reason() -> None:
+    check = SoundCheck("sound", lambda: None)
+    contents = [silence(8_000, 1, 1), silence(8_000, 1, 0, "WAV"), b"a text, called .wav", silence(8_000, 1, 3 * 3600)]
+    check.part(pa.chunked_array([pa.array(contents, pa.binary())]), 10)
+    told = {one.code: tuple(one.rows) for one in check.findings() if one.code != "silent_sounds"}
+    assert told == {"empty_sounds": (11,), "undecodable_sounds": (12,), "too_long_sounds": (13,)}
+    assert check.broken == [11, 12, 13]

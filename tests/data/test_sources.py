@@ -142,7 +142,7 @@ def test_a_nameless_field_at_every_end_is_left_out(tmp_path: Path) -> None:
         ("a,b\n1,2,\n3,4,5\n", "ragged_row", "line 3"),
         ("a,b,\n1,2,7\n", "duplicate_column", "t.csv"),
         (",".join(f"c{i}" for i in range(100_000)) + "\n", "too_many_columns", "t.csv"),
-        ("a" * 2_000_000 + "\n1\n", "csv_malformed", "line 1"),
+        ("a" * 2_000_000 + "\n1\n", "line_too_long", "line 1"),
     ],
 )
 def test_bad_tables_are_named_with_their_line(tmp_path: Path, content: str | bytes, code: str, where: str) -> None:
@@ -182,6 +182,14 @@ def test_an_unknown_layout_says_what_is_known(tmp_path: Path) -> None:
     with pytest.raises(SalusError) as caught:
         source_for(tmp_path / "notes.docx")
     assert caught.value.code == "unknown_layout"
+
+
+@pytest.mark.parametrize("name", ["cough.wav", "cat.JPG"])
+def test_a_single_picture_or_sound_is_told_to_be_no_set(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes(b"RIFF")
+    with pytest.raises(SalusError) as caught:
+        source_for(tmp_path / name)
+    assert caught.value.code == "one_file_only" and "folders" in caught.value.remedy()
 
 
 def test_empty_lines_above_the_header_are_no_rows(tmp_path: Path) -> None:

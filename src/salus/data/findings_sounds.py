@@ -17,13 +17,19 @@ SHORT_S = 0.1
 SILENT = 1e-3  # of full scale: nothing is louder
 FULL, CLIPPED_SHARE = 0.999, 0.005  # so many samples at full scale are no chance
 
+LEFT_OUT = {
+    "sound_too_long": "too_long_sounds",
+    "sound_empty": "empty_sounds",
+}  # what decoding says: what is told of it
+
 
 class SoundCheck:
     """One column of encoded sounds."""
 
     def __init__(self, name: str, tick: Callable[[], None]) -> None:
         self.name, self.tick = name, tick
-        self.broken: list[int] = []
+        self.broken: list[int] = []  # rows that are left out
+        self.reasons: dict[str, list[int]] = {}  # the same, by the finding that says why
         self.missing, self.silent, self.clipped, self.odd = FirstRows(), FirstRows(), FirstRows(), FirstRows()
 
     def part(self, column: pa.ChunkedArray, first_row: int) -> None:
@@ -36,8 +42,9 @@ class SoundCheck:
                 continue
             try:
                 samples, rate_hz = samples_of(content, self.name)
-            except SalusError:
+            except SalusError as error:
                 self.broken.append(row)
+                self.reasons.setdefault(LEFT_OUT.get(error.code, "undecodable_sounds"), []).append(row)
                 continue
             self._look(np.abs(samples), len(samples) / rate_hz, np.array([row]))
 
@@ -52,15 +59,15 @@ class SoundCheck:
     def findings(self) -> list[Finding]:
         found = []
         seen = (("silent_sounds", self.silent), ("clipped_sounds", self.clipped), ("odd_sound_lengths", self.odd))
-        for code, rows in seen:
-            if rows.count:
-                said = {"found": rows.count, "expected": LONGEST_S}
-                found.append(self._found(code, Severity.WARNING, rows.first, **said))
+        for code, odd in seen:
+            if odd.count:
+                said = {"found": odd.count, "expected": LONGEST_S}
+                found.append(self._found(code, Severity.WARNING, odd.first, **said))
         if self.missing.count:
             found.append(self._found("missing_values", Severity.INFO, self.missing.first, found=self.missing.count))
-        if self.broken:
-            said = {"expected": self.broken[0], "found": len(self.broken)}
-            found.append(self._found("undecodable_sounds", Severity.WARNING, self.broken, **said))
+        for code, rows in self.reasons.items():
+            said = {"expected": rows[0], "found": len(rows)}
+            found.append(self._found(code, Severity.WARNING, rows, **said))
         return found
 
     def _found(self, code: str, severity: Severity, rows: Iterable[int] = (), **said: object) -> Finding:

@@ -74,6 +74,13 @@ MESSAGES = {
         "Add the category to the list of names, then add the data again.",
         "请在名称列表中补充该类别，然后重新添加数据。",
     ),
+    "no_named_picture": Message(
+        422,
+        "{where}: none of the {found} pictures that it names is in the folder or in its images.zip.",
+        "{where}：其列出的 {found} 张图片均不在文件夹或其 images.zip 中。",
+        "Put the pictures beside the file, under the names in its field 'file_name'.",
+        "请将图片放在该文件旁，文件名须与其 'file_name' 字段一致。",
+    ),
     "pictures_missing": Message(
         422,
         "{where}: {found} pictures that are named are not there; they were left out.",

@@ -94,6 +94,13 @@ MESSAGES = {
         "Save it as UTF-8 with one delimiter, or name delimiter and encoding.",
         "请另存为 UTF-8 并使用统一分隔符，或指明分隔符与编码。",
     ),
+    "line_too_long": Message(
+        422,
+        "{where}: expected a line of at most {expected} bytes in a text table; found a longer one.",
+        "{where}：文本表格的一行最长为 {expected} 字节；实际更长。",
+        "Shorten the value, look for a quote that is not closed, or save the data as JSON lines or Parquet, which take longer ones.",
+        "请缩短该值，检查是否有未闭合的引号，或另存为可容纳更长内容的 JSON lines 或 Parquet。",
+    ),
     "ragged_row": Message(
         422,
         "{where}: expected {expected} fields as in the header; found {found}.",
@@ -128,6 +135,13 @@ MESSAGES = {
         "{where}：应为 Parquet 文件；实际为 {found}。",
         "Write the file again.",
         "请重新写出该文件。",
+    ),
+    "one_file_only": Message(
+        422,
+        "{where}: expected a set of pictures or sounds; found the name of a single one.",
+        "{where}：应为一组图片或声音；实际为单个文件的名称。",
+        "Put the files into folders, one a label, and give the folder that holds these.",
+        "请按标签将文件放入各文件夹，并给出包含它们的上级文件夹。",
     ),
     "unknown_layout": Message(
         422,

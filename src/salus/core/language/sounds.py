@@ -38,6 +38,20 @@ MESSAGES = {
         "Replace the files, or remove the rows.",
         "请更换文件，或删除这些行。",
     ),
+    "too_long_sounds": Message(
+        200,
+        "Column '{where}': {found} sounds are longer than 10 minutes, the first one in row {expected}; these rows are left out.",
+        "列“{where}”：{found} 段声音超过 10 分钟，首个在第 {expected} 行；这些行将被排除。",
+        "Cut them into shorter ones, each with what is said or heard in it.",
+        "请切成较短的片段，并分别标注其内容。",
+    ),
+    "empty_sounds": Message(
+        200,
+        "Column '{where}': {found} sounds have no sample (0 s), the first one in row {expected}; these rows are left out.",
+        "列“{where}”：{found} 段声音没有任何采样（0 秒），首个在第 {expected} 行；这些行将被排除。",
+        "Record them again, or remove the rows.",
+        "请重新录制，或删除这些行。",
+    ),
     "silent_sounds": Message(
         200,
         "Column '{where}': {found} sounds are silent.",

@@ -7,8 +7,8 @@ MESSAGES = {
         422,
         "The task {expected} does not go with inputs of kind {where} and targets of kind {found}.",
         "任务 {expected} 不适用于类型为 {where} 的输入和类型为 {found} 的目标。",
-        "Leave --task out, or correct the kinds of the columns with --kind COLUMN=KIND.",
-        "请去掉 --task，或用 --kind 列名=类型 更正各列的类型。",
+        "Leave columns that are none of it out with --ignore COLUMN, correct kinds with --kind COLUMN=KIND, or leave --task out.",
+        "请用 --ignore 列名 去掉无关的列，用 --kind 列名=类型 更正类型，或去掉 --task。",
     ),
     "no_task": Message(
         422,

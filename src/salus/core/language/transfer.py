@@ -7,8 +7,10 @@ MESSAGES = {
         422,
         "{where}: expected a folder with a model to start from; found {found}.",
         "{where}：需要一个存放起始模型的文件夹；实际为 {found}。",
-        "Name a folder on this machine with --from. A service reads only folders below those of the setting import_roots.",
-        "请用 --from 指定本机上的文件夹。服务只读取设置 import_roots 所列文件夹之内的内容。",
+        "Name a folder on this machine with --from. A service reads only folders below those of its setting import_roots: stop it, then "
+        "start it with SALUS_IMPORT_ROOTS=FOLDER in its environment.",
+        "请用 --from 指定本机上的文件夹。服务只读取设置 import_roots 所列文件夹之内的内容：请停止服务，"
+        "再以环境变量 SALUS_IMPORT_ROOTS=文件夹 启动。",
     ),
     "start_pickle": Message(
         422,

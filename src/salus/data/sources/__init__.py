@@ -10,6 +10,7 @@ from pathlib import Path
 from salus.core.errors import SalusError
 from salus.core.specs import DataSpec
 from salus.data.sources.base import Read, Source
+from salus.data.sources.files import PICTURES, SOUNDS
 
 TABLE_FILES: list[str] = [  # one file that is a table; also one side of a folder of them
     "salus.data.sources.parquet:Parquet",
@@ -44,6 +45,8 @@ def source_for(path: Path) -> Source:
     if path.is_dir() and len(files := _tables(path)) > 1:
         raise SalusError("several_tables", where=path.name, found=", ".join(files[:10]))
     found = "a folder" if path.is_dir() else f"'{path.name}'" if path.exists() else "nothing"
+    if path.suffix.lower() in (*PICTURES, *SOUNDS):
+        raise SalusError("one_file_only", where=path.name)
     raise SalusError("unknown_layout", where=path.name, found=found)
 
 

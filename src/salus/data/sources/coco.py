@@ -52,7 +52,7 @@ class Coco(Source):
         for one in notes:
             rows += _rows(one, pictures, left_out)
         if not rows and left_out["missing_pictures"]:
-            raise SalusError("file_missing", where=notes[0].file.name, expected="the pictures that it names")
+            raise SalusError("no_named_picture", where=notes[0].file.name, found=left_out["missing_pictures"])
         facts = {"left_out": dict(left_out)} if left_out else {}
         return read_of(rows, pictures, "coco", [one.file.relative_to(path).as_posix() for one in notes], facts)
 

@@ -112,7 +112,7 @@ class TextFile:
                 raise self.malformed(line + content[: content.index(b"\0")].count(b"\n"), "a NUL byte")
             first, last = content.find(b"\n"), content.rfind(b"\n")
             if length + (len(content) if first < 0 else first) > self.longest:
-                raise self.malformed(line, "a longer one", f"lines up to {self.longest} bytes")
+                raise SalusError("line_too_long", where=line_where(self.path, line), expected=self.longest)
             length = length + len(content) if last < 0 else len(content) - last - 1
             line += content.count(b"\n")
             yield content
