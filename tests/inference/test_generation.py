@@ -164,6 +164,10 @@ def test_a_folder_answers_as_its_own_arithmetic_says(tmp_path: Path) -> None:
         with pytest.raises(SalusError) as caught:
             answer(process, {**ASK, "prompt": "x" * 100, "max_tokens": 29})
         assert caught.value.code == "context_length_exceeded"
+        assert caught.value.parameters["found"] == "129"
+        with pytest.raises(SalusError) as caught:
+            answer(process, {**ASK, "prompt": "x" * 1000, "max_tokens": 5})
+        assert str(caught.value.parameters["found"]).endswith(" or more")
     finally:
         process.close()
     assert not list((tmp_path / "places").iterdir())

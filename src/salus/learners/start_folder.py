@@ -146,8 +146,8 @@ def _tensors(files: dict[str, Path], where: str) -> tuple[dict[str, torch.Tensor
         names = sorted({str(name) for name in parts.values()}) if isinstance(parts, dict) else []
     missing = [name for name in names if name not in files]
     if missing or not names:
-        found = f"without {', '.join(missing)[:80]}" if missing else "an index without files"
-        raise SalusError("start_incomplete", where=where, expected=", ".join(names) or INDEX, found=found)
+        found = "no such file" if missing else "an index without files"
+        raise SalusError("start_incomplete", where=where, expected=", ".join(missing)[:80] or INDEX, found=found)
     if sum(files[name].stat().st_size for name in names) > MOST_WEIGHT_BYTES:
         raise SalusError(
             "start_unknown", where=where, expected=f"weights of at most {MOST_WEIGHT_BYTES} bytes", found="more"

@@ -255,7 +255,7 @@ class PretrainedText(StartedLearner):
     def reads(cls, options: Mapping[str, Any]) -> Mapping[str, Mapping[str, Any]]:
         config = config_from(StartedConfig, options, cls.name)
         start = start_named(config.start)
-        where = f"the folder {start.name}"
+        where = f"the folder {start.name.partition('@')[0]}"
         if start.tokenizer is None:
             raise SalusError("start_incomplete", where=where, expected="tokenizer.json", found="no such file")
         if int(start.config.get("pad_token_id") or 0) != 0:

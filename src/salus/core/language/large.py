@@ -103,10 +103,10 @@ MESSAGES = {
     ),
     "context_length_exceeded": Message(
         400,
-        "The model reads at most {expected} tokens; found {found} in the request, the answer included.",
+        "The model reads at most {expected} tokens; found {found} in the request, of which an answer counts too.",
         "模型最多读取 {expected} 个词元；请求（含回答）为 {found} 个。",
-        "Shorten the messages, or ask for fewer tokens with max_tokens.",
-        "请缩短消息，或用 max_tokens 减少要求的词元数。",
+        "Shorten the text, or part it into several; where an answer is written, max_tokens makes it shorter.",
+        "请缩短文本或拆成多段；如需生成回答，可用 max_tokens 减少其词元数。",
     ),
     "template_failed": Message(
         422,
