@@ -151,6 +151,16 @@ def test_a_failed_run_says_code_text_and_what_to_do(run: Run, service: FakeServi
     assert told.json == {"error": {"code": "no_labels", "detail": "bad", "next": "mend it"}}
 
 
+def test_errors_are_told_in_the_language_of_who_asks(
+    run: Run, service: FakeService, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SALUS_LANGUAGE", "zh")
+    told = run("launch", str(tmp_path / "nowhere.csv"), "--target", "label")
+    assert told.code == 1 and "请" in told.err and "Check the path" not in told.err
+    assert run("train", "people", "--target", "label").code == 0
+    assert service.languages == {"zh"}
+
+
 def test_control_characters_never_reach_the_terminal(run: Run, tmp_path: Path) -> None:
     run("data", "add", str(table(tmp_path)), "--name", "people")
     for words in (("data", "show", "people"), ("data", "show", "people", "--json"), ("runs", "watch", "run_0")):

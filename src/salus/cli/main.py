@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Annotated
 
@@ -61,7 +62,8 @@ def main() -> None:
         if not isinstance(code, str):
             raise
         if hasattr(error, "detail") and callable(error.detail):
-            output.fail(code, error.detail(), error.remedy(), as_json)  # type: ignore[attr-defined]
+            language = os.environ.get("SALUS_LANGUAGE", "en")
+            output.fail(code, error.detail(language), error.remedy(language), as_json)  # type: ignore[attr-defined]
         else:
             output.fail(code, str(getattr(error, "detail", error)), str(getattr(error, "next", "")), as_json)
         sys.exit(1)

@@ -74,13 +74,13 @@ def report(
 
 def explain(
     run: RunId,
-    language: Annotated[str, typer.Option(help="en or zh.")] = "en",
+    language: Annotated[str | None, typer.Option(help="en or zh; without it the setting 'language'.")] = None,
     as_json: output.JsonFlag = False,
 ) -> None:
     """Say in plain words what was tried, what won and why, and what more time or data would bring."""
     from salus.core.explain import explain as sentences
 
-    found = sentences(connection.client().report(run), language)
+    found = sentences(connection.client().report(run), language or connection.settings().language)
     if as_json:
         output.show_json({"sentences": found})
         return

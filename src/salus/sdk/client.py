@@ -5,6 +5,7 @@ Knows addresses and answers (plain JSON values). Does not know what happens behi
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -29,6 +30,8 @@ class Client:
         headers = {} if key is None else {"Authorization": f"Bearer {key}"}
         if project is not None:
             headers["Salus-Project"] = project
+        if language := os.environ.get("SALUS_LANGUAGE"):  # who asks, not the service, decides how errors are worded
+            headers["Accept-Language"] = language
         self.url = url.rstrip("/")
         self.model_url = (model_url or self.url.replace(":8400", ":8401")).rstrip("/")
         self._http = httpx2.Client(headers=headers, timeout=httpx2.Timeout(60.0, connect=5.0), trust_env=False)

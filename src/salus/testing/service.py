@@ -39,6 +39,7 @@ class FakeService:
         self.endpoints: dict[str, dict[str, Any]] = {}
         self.keys: list[dict[str, Any]] = []
         self.requests: list[tuple[str, str, bytes]] = []
+        self.languages: set[str] = set()  # in which runs were asked for
         self.example: dict[str, Any] = {"age": 40.0, "city": "Oslo"}
         self.preview: list[dict[str, Any]] = []
         self.fail_next: dict[str, Any] | None = None  # a problem document for the next run that starts
@@ -167,6 +168,7 @@ class FakeService:
             return refused
         body = await request.json()
         self.requests.append(("POST", "/runs", await request.body()))
+        self.languages.add(str(request.headers.get("accept-language")))
         model = body.get("model") or body["data_set"]
         gate = {"passed": self.gate_passes, "reasons": [] if self.gate_passes else ["no better than doing nothing"]}
         result: dict[str, Any] = {"model": model, "version": 1, "headline": FIGURE, "gate": gate}

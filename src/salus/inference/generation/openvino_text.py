@@ -89,7 +89,9 @@ class TextEngine(GenerationEngine):
         room = self._context_tokens - len(numbers)
         wanted = ask.get("max_tokens")
         if room < 1 or (wanted is not None and wanted > room):
-            found = f"{len(numbers) + (wanted or 1)}" + (" or more" if room < 1 else "")  # longer texts are cut when read
+            found = f"{len(numbers) + (wanted or 1)}" + (
+                " or more" if room < 1 else ""
+            )  # longer texts are cut when read
             raise SalusError("context_length_exceeded", expected=self._context_tokens, found=found)
         if max(numbers, default=0) >= len(self._vocabulary.bytes_of):  # nothing looks behind the end of a table
             raise SalusError("engine_cannot", expected="tokens of the model's vocabulary", found=f"{max(numbers)}")
