@@ -10,6 +10,8 @@ from sacrebleu.metrics.bleu import BLEU
 from sacrebleu.metrics.chrf import CHRF
 
 from salus.evaluation.measures import measure_of
+from salus.evaluation.report.parts import Said
+from salus.evaluation.report.shown.texts import texts
 from salus.tasks.compound import as_objects
 
 WORDS = st.lists(st.sampled_from(["ein", "Hund", "rennt", "laut", "der", ".", "Mann", "geht"]), min_size=1, max_size=9)
@@ -48,3 +50,10 @@ def test_surprise_is_a_mean_over_characters() -> None:
     sums = measure.tally(answers, answers, [{}]).sum(axis=0)
     assert float(measure.figure("nats_per_character", sums)) == pytest.approx(1.0)
     assert float(measure.figure("perplexity", sums)) == pytest.approx(np.e)
+
+
+def test_the_page_names_the_figure_under_a_text_and_claims_an_order_only_where_there_is_one() -> None:
+    item = {"source": "a", "answer": "b", "score": 2.5}
+    written = {task: texts(Said({"task": task}, {}, {}, "en"), [item]) for task in ("translation", "text-generation")}
+    assert "chrF 2.5" in written["translation"] and "worst to the best" in written["translation"]
+    assert "nats a character" in written["text-generation"] and "worst" not in written["text-generation"]

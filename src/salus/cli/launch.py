@@ -85,17 +85,20 @@ def launch(
             }
         )
     else:
-        _show(report, page, result, name)
+        _show(report, page, result, name, over["id"])
     if not result.get("deployed"):
         raise typer.Exit(1)
 
 
-def _show(report: Json, page: str | None, result: Json, name: str) -> None:
+def _show(report: Json, page: str | None, result: Json, name: str, run: str) -> None:
     show_outcome(report, page)
     if result.get("deployed"):
         output.say(f"'{name}' answers (model version {result.get('version')}). Ask it:\n\n{result['curl']}\n")
     else:
-        output.say("The gate did not let this model through, so the endpoint was left as it is.")
+        output.say(
+            "The gate did not let this model through, so the endpoint was left as it is. Try a longer --budget or more rows; "
+            f"'salus explain {run}' says what was tried."
+        )
 
 
 def _words(target: list[str] | str) -> str:

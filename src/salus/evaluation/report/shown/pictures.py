@@ -11,7 +11,7 @@ from typing import Any
 from salus.evaluation.report.parts import Said, note, section, table
 from salus.evaluation.report.scores import figure
 
-HEIGHT_PX = 56
+HEIGHT_PX = 48  # twelve beside a label fit on the page
 WORDS = {
     "en": {
         "title": "Drawn pictures",
