@@ -132,3 +132,12 @@ def test_one_moment_is_too_few(tmp_path: Path) -> None:
     with pytest.raises(SalusError) as caught:
         view(tmp_path, {"t": hours(1), "x": [1.5]})
     assert caught.value.code == "forecast_too_short"
+
+
+def test_what_never_changes_is_refused_and_one_dead_channel_is_not(
+    tmp_path: Path, counted: dict[str, list[Any]]
+) -> None:
+    with pytest.raises(SalusError) as caught:
+        view(tmp_path, counted | {"x": [7] * 200})
+    assert caught.value.code == "constant_target" and "(7)" in caught.value.detail()
+    assert len(view(tmp_path, counted | {"x": [7] * 200}, target=("x", "y")).places)

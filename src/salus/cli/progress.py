@@ -149,7 +149,7 @@ def sentence(name: str, fields: Json) -> str | None:
         case "planned_further":
             return f"  planned further: {fields.get('fits')} fits" if fields.get("fits") else None
         case "judging":
-            return f"  {fields.get('rows')} rows judge in their turn"
+            return f"  fold {fields.get('turn')} of {fields.get('turns')}: learning without {fields.get('rows')} rows, which judge"
         case "cut":
             return f"  the clock ran out: {fields.get('skipped')} fit(s) of the plan were skipped"
         case "reading":

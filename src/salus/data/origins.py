@@ -147,6 +147,7 @@ def origins_of(version: DataVersion, spec: TrainSpec) -> tuple[Origins, TrainSpe
     )
     sides = sides_of(lines, table, layout, spec)
     places, thinned = _places(lines, sides, layout)
+    _refuse_constant(lines, layout)
     facts = _facts(lines, sides, layout, table)
     noticed = _findings(seen, layout, thinned, step)
     view = Origins(version, layout, lines, places, noticed, facts, table.zoned)
@@ -161,6 +162,14 @@ def origins_of(version: DataVersion, spec: TrainSpec) -> tuple[Origins, TrainSpe
         "contrast": False,
     }
     return view, spec.model_copy(update=changes)
+
+
+def _refuse_constant(lines: Sequence[Line], layout: Layout) -> None:
+    """Raises `constant_target` where no target ever changes: there is nothing to foresee."""
+    targets = np.concatenate([line.values[:, : len(layout.targets)] for line in lines])
+    known = targets[np.isfinite(targets).all(axis=1)]
+    if len(known) and bool((known == known[0]).all()):
+        raise SalusError("constant_target", where=", ".join(layout.targets), found=f"{known[0, 0]:g}")
 
 
 def _lines(table: Table, step: Step, longest_gap: int, seen: Noticed) -> list[Line]:

@@ -41,8 +41,8 @@ def judge(rounds: Rounds, plan: Mapping[str, Any], spec: TrainSpec, folder: Path
     outputs = ("scores", "probabilities") if task.classification else ("values",)
     said: dict[str, np.ndarray] = {}
     asked: Asked | None = None
-    for lesson, places in rounds.judged():
-        context.event("judging", lesson=lesson.name, rows=len(places))
+    for turn, (lesson, places) in enumerate(rounds.judged(), start=1):
+        context.event("judging", lesson=lesson.name, rows=len(places), turn=turn, turns=rounds.outer)
         learned = learn(lesson, plan, spec, {}, folder, context)
         graph = learned.served()["main"]
         feeds = take_feeds(rounds.encoder.feeds(lesson.schema), places)
