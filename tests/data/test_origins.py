@@ -134,10 +134,9 @@ def test_one_moment_is_too_few(tmp_path: Path) -> None:
     assert caught.value.code == "forecast_too_short"
 
 
-def test_what_never_changes_is_refused_and_one_dead_channel_is_not(
+def test_a_target_that_never_changes_is_told_once_and_in_words_of_forecasts(
     tmp_path: Path, counted: dict[str, list[Any]]
 ) -> None:
-    with pytest.raises(SalusError) as caught:
-        view(tmp_path, counted | {"x": [7] * 200})
-    assert caught.value.code == "constant_target" and "(7)" in caught.value.detail()
-    assert len(view(tmp_path, counted | {"x": [7] * 200}, target=("x", "y")).places)
+    found = view(tmp_path, counted | {"x": [7] * 200}, target=("x", "y"))
+    told = [(one.code, one.columns) for one in found.findings if "constant" in one.code]
+    assert told == [("forecast_constant", ("x",))]

@@ -108,6 +108,7 @@ def test_odd_series_are_forecast_all_the_same(tmp_path: Path, what: str) -> None
     answer = found.predict([{"x": values[-40:].tolist(), "t": None}])[0]["forecast"]["x"]
     assert np.isfinite(answer["mean"]).all()
     if what == "constant":
+        assert "forecast_constant" in codes and "constant_column" not in codes
         assert np.allclose(answer["mean"], 7.25) and report["metrics"]["scaled_mse"]["value"] < 1e-9
     elif what == "far":
         assert "forecast_far" in codes and len(answer["mean"]) == 48

@@ -65,7 +65,9 @@ class Origins(DataVersion):
     def findings(self) -> tuple[Finding, ...]:
         """Of the columns that are used, and of their moments."""
         used = {*self.layout.channels, *self.layout.known, self.layout.time}
-        return (*(found for found in self.version.findings if set(found.columns) <= used), *self.noticed)
+        told = {name for one in self.noticed if one.code == "forecast_constant" for name in one.columns}
+        kept = (one for one in self.version.findings if one.code != "constant_column" or not told & set(one.columns))
+        return (*(found for found in kept if set(found.columns) <= used), *self.noticed)
 
     @cached_property
     def schema(self) -> Schema:
@@ -147,9 +149,8 @@ def origins_of(version: DataVersion, spec: TrainSpec) -> tuple[Origins, TrainSpe
     )
     sides = sides_of(lines, table, layout, spec)
     places, thinned = _places(lines, sides, layout)
-    _refuse_constant(lines, layout)
     facts = _facts(lines, sides, layout, table)
-    noticed = _findings(seen, layout, thinned, step)
+    noticed = (*_constant(lines, layout), *_findings(seen, layout, thinned, step))
     view = Origins(version, layout, lines, places, noticed, facts, table.zoned)
     changes = {
         "target": (layout.future,),
@@ -164,12 +165,16 @@ def origins_of(version: DataVersion, spec: TrainSpec) -> tuple[Origins, TrainSpe
     return view, spec.model_copy(update=changes)
 
 
-def _refuse_constant(lines: Sequence[Line], layout: Layout) -> None:
-    """Raises `constant_target` where no target ever changes: there is nothing to foresee."""
-    targets = np.concatenate([line.values[:, : len(layout.targets)] for line in lines])
-    known = targets[np.isfinite(targets).all(axis=1)]
-    if len(known) and bool((known == known[0]).all()):
-        raise SalusError("constant_target", where=", ".join(layout.targets), found=f"{known[0, 0]:g}")
+def _constant(lines: Sequence[Line], layout: Layout) -> list[Finding]:
+    """Of targets that never change: there is nothing to foresee."""
+    found = []
+    for place, name in enumerate(layout.targets):
+        values = np.concatenate([line.values[:, place] for line in lines])
+        values = values[np.isfinite(values)]
+        if len(values) and bool((values == values[0]).all()):
+            said = f"{values[0]:g}"
+            found.append(finding("forecast_constant", Severity.WARNING, [name], where=name, found=said))
+    return found
 
 
 def _lines(table: Table, step: Step, longest_gap: int, seen: Noticed) -> list[Line]:

@@ -81,6 +81,13 @@ MESSAGES = {
         "Nothing to do.",
         "无需处理。",
     ),
+    "forecast_constant": Message(
+        200,
+        "Target '{where}' is {found} at every moment: its forecast will say the same, and nothing was learned.",
+        "目标“{where}”在所有时刻均为 {found}：其预测也只会如此，模型并未学到什么。",
+        "Look whether what measured it was on; choose a target that changes.",
+        "请检查测量设备是否正常工作；请选择会变化的目标。",
+    ),
     "forecast_far": Message(
         200,
         "{where}: {found} steps ahead are asked for, and only {expected} are looked back at.",
