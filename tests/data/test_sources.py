@@ -184,6 +184,15 @@ def test_an_unknown_layout_says_what_is_known(tmp_path: Path) -> None:
     assert caught.value.code == "unknown_layout"
 
 
+def test_a_folder_that_is_no_layout_says_what_it_holds(tmp_path: Path) -> None:
+    (tmp_path / "Annotations").mkdir()
+    for name in ("a.xml", "b.xml"):
+        (tmp_path / "Annotations" / name).write_text("<annotation/>")
+    with pytest.raises(SalusError) as caught:
+        source_for(tmp_path)
+    assert caught.value.code == "unknown_layout" and "2 .xml" in caught.value.detail()
+
+
 @pytest.mark.parametrize("name", ["cough.wav", "cat.JPG"])
 def test_a_single_picture_or_sound_is_told_to_be_no_set(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_bytes(b"RIFF")

@@ -4,6 +4,8 @@ name in `SOURCES`."""
 from __future__ import annotations
 
 import importlib
+import itertools
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,6 +13,8 @@ from salus.core.errors import SalusError
 from salus.core.specs import DataSpec
 from salus.data.sources.base import Read, Source
 from salus.data.sources.files import PICTURES, SOUNDS
+
+MOST_LOOKED_AT = 10_000  # files of a folder that is no layout
 
 TABLE_FILES: list[str] = [  # one file that is a table; also one side of a folder of them
     "salus.data.sources.parquet:Parquet",
@@ -44,10 +48,18 @@ def source_for(path: Path) -> Source:
         return source
     if path.is_dir() and len(files := _tables(path)) > 1:
         raise SalusError("several_tables", where=path.name, found=", ".join(files[:10]))
-    found = "a folder" if path.is_dir() else f"'{path.name}'" if path.exists() else "nothing"
+    found = _held(path) if path.is_dir() else f"'{path.name}'" if path.exists() else "nothing"
     if path.suffix.lower() in (*PICTURES, *SOUNDS):
         raise SalusError("one_file_only", where=path.name)
     raise SalusError("unknown_layout", where=path.name, found=found)
+
+
+def _held(folder: Path) -> str:
+    """What is in a folder that is no layout, such as boxes whose pictures were forgotten."""
+    files = itertools.islice((one for one in folder.rglob("*") if one.is_file()), MOST_LOOKED_AT)
+    counts = Counter(one.suffix.lower()[:12] or "without a suffix" for one in files)
+    told = ", ".join(f"{count} {suffix}" for suffix, count in counts.most_common(4))
+    return f"a folder with these files: {told}" if told else "a folder without files"
 
 
 def claiming(path: Path, addresses: Sequence[str]) -> Source | None:
