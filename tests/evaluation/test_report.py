@@ -243,6 +243,10 @@ def test_the_card_names_what_one_must_know_before_using_it() -> None:
     numbers = model_card(report_of_numbers(2))
     assert "holds the truth in" in numbers and "## Calibration" not in numbers
     assert "## Scores" in model_card(report(["a", "b", "c"], rows=1))
+    plain = report_of_numbers(2) | {"conformal": None}
+    assert "without an interval" in model_card(plain)
+    card = model_card(plain | {"task": "forecasting"})
+    assert "quantiles 0.1 to 0.9" in card and "without an interval" not in card
 
 
 def test_the_figures_of_the_page_are_those_of_the_json() -> None:

@@ -88,6 +88,13 @@ def _scores(report: Report) -> Iterator[str]:
         )
 
 
+GIVEN = {  # what an answer is where no label is decided
+    "regression": "Numbers are given without an interval.",
+    "forecasting": "Every step is given as a mean and the quantiles 0.1 to 0.9; the scores say how well these hold.",
+    "object-detection": "A box is given from a score of 0.5 on, which balances found and right on rows held out.",
+}
+
+
 def _decisions(report: Report) -> Iterator[str]:
     yield "## Decisions"
     yield ""
@@ -113,7 +120,7 @@ def _decisions(report: Report) -> Iterator[str]:
             width = f"± {item['half_width']:.4g} holds the truth in {held} of the test rows (wanted: {wanted})."
             yield f"- {_cell(item['target'])}: {width}"
     if not report["confusion"] and not conformal:
-        yield "Numbers are given without an interval."
+        yield GIVEN.get(report["task"], "Answers are given as they are, without a threshold.")
 
 
 def _calibration(report: Report) -> Iterator[str]:
