@@ -147,11 +147,14 @@ def plan_further(
         further += repeated
         again = len(repeated)
         left_s -= sum(costs.values())
+        free_s = left_s
         for learner, share in tunable:
             first_s = next(candidate.seconds for candidate in candidates if candidate.learner == learner)
             cost_s = max(costs.get(learner, first_s), LEAST_TRIAL_S * plan["inner_folds"])
             count = min(MOST_DRAWS if plan["outer_folds"] else MOST_TRIALS, int(share * left_s / cost_s))
+            count = count or int(cost_s <= free_s)  # one that costs more than its share beats time that nobody uses
             further += [{"learner": learner, "trial": number} for number in range(count)]
+            free_s -= count * cost_s
     context.remember("further", further)
     context.event("planned_further", fits=len(further), again=again, slower=round(slower, 2))
     return further
