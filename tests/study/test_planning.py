@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -72,3 +73,16 @@ def test_many_rows_need_fewer_folds_while_time_is_short() -> None:
     spec = TrainSpec(target=("y",), budget_s=250, learner="tree")
     assert make_plan(lesson(), 0, spec, False, Context())["inner_folds"] == 5
     assert make_plan(lesson(12_000), 0, spec, False, Context())["inner_folds"] == 2
+
+
+def test_a_network_is_tried_for_fewer_steps_when_a_whole_trial_does_not_fit() -> None:
+    steps = {"learner": "cnn1d", "config": {"steps": 100}, "expected_s": 50.0, "estimated_s": 50.0}
+    plan = planned(few_rows(), 144.0) | {"fits": [steps]}
+    tried = Candidate(0, "cnn1d", {"steps": 100}, {}, {}, 60.0, np.zeros(1), np.zeros(1), 0.1, None, 0.1, 1)
+    spec = TrainSpec(target=("y",), budget_s=150, learner="cnn1d")
+    recordings = replace(lesson(), schema=Schema(columns=(Column(name="s", kind="series", state={}),)))
+    further = plan_further(plan, [tried], recordings, spec, Context())
+    assert further == [{"learner": "cnn1d", "trial": 0, "share": 0.8}]
+    rigid = Candidate(0, "svm", few_rows(), {}, {}, 60.0, np.zeros(1), np.zeros(1), 0.1, None, 0.1, 1)
+    spec = TrainSpec(target=("y",), budget_s=180, learner="svm")
+    assert plan_further(planned(few_rows(), 144.0), [rigid], lesson(), spec, Context()) == []

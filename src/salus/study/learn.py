@@ -138,4 +138,7 @@ def _with_config(
     proposed = [candidate for candidate in of_learner if "trial" not in entries[candidate.place]]
     base = min(proposed, key=lambda candidate: candidate.loss)
     told = [] if plan["outer_folds"] else [(candidate.config, candidate.loss) for candidate in of_learner]
-    return entry | {"config": ask(learner, base.config, spec.options, told, plan["seed"], entry["trial"])}
+    config = ask(learner, base.config, spec.options, told, plan["seed"], entry["trial"])
+    if "share" in entry and config.get("steps"):  # rather a shorter trial than time that nobody uses
+        config["steps"] = max(1, round(entry["share"] * config["steps"]))
+    return entry | {"config": config}

@@ -33,6 +33,7 @@ PACE = (0.5, 3.0)  # a fit's real seconds over those expected are believed betwe
 MOST_TRIALS = 40
 MOST_DRAWS = 6  # trials a learner where every outer fold repeats them
 LEAST_TRIAL_S = 0.02
+SHORTEST_SHARE = 0.5  # of what it varies, that a trial may last at least
 TIMED_S = 1.0
 ASKED_AGAIN = 1.25  # times the budget that a learner was asked with, from which it is asked anew
 INNER_FOLDS = (5, 3, 2, 1)
@@ -123,7 +124,8 @@ def plan_further(
 ) -> list[dict[str, Any]]:
     """What else is fitted, now that it is known how long the first fits took: learners that seemed too long, then what the best
     learners propose for the time that is really left, then trials of the two best. candidates: those of `plan["fits"]`.
-    [{"learner", "config", ...} or {"learner", "trial": number}]; stored, and repeated by every other lesson."""
+    [{"learner", "config", ...} or {"learner", "trial": number, "share": of the steps, where not all}]; stored, and repeated by every
+    other lesson."""
     kept: list[dict[str, Any]] | None = context.recall("further")
     if kept is not None:
         return kept
@@ -147,14 +149,21 @@ def plan_further(
         further += repeated
         again = len(repeated)
         left_s -= sum(costs.values())
+        most = MOST_DRAWS if plan["outer_folds"] else MOST_TRIALS
         free_s = left_s
         for learner, share in tunable:
-            first_s = next(candidate.seconds for candidate in candidates if candidate.learner == learner)
-            cost_s = max(costs.get(learner, first_s), LEAST_TRIAL_S * plan["inner_folds"])
-            count = min(MOST_DRAWS if plan["outer_folds"] else MOST_TRIALS, int(share * left_s / cost_s))
-            count = count or int(cost_s <= free_s)  # one that costs more than its share beats time that nobody uses
-            further += [{"learner": learner, "trial": number} for number in range(count)]
+            first = next(candidate for candidate in candidates if candidate.learner == learner)
+            cost_s = max(costs.get(learner, first.seconds), LEAST_TRIAL_S * plan["inner_folds"])
+            count = min(most, int(share * left_s / cost_s))
+            trials = [{"learner": learner, "trial": number} for number in range(count)]
             free_s -= count * cost_s
+            shorter = min(1.0, free_s / cost_s)
+            if not trials and shorter >= (SHORTEST_SHARE if first.config.get("steps") else 1.0):
+                trials, free_s = (
+                    [{"learner": learner, "trial": 0, "share": round(shorter, 3)}],
+                    free_s - shorter * cost_s,
+                )
+            further += trials
     context.remember("further", further)
     context.event("planned_further", fits=len(further), again=again, slower=round(slower, 2))
     return further
