@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 
 from salus.core.errors import SalusError
+from salus.core.nouns import Column
 from salus.data.kinds.audio import Audio, wav_of
 from salus.tasks.edits import edits
+from salus.tasks.paths import Phrases
 from salus.tasks.transcription import Transcription
 from salus.testing.kind import KindContract
 
@@ -71,6 +73,37 @@ def test_edits_are_those_of_the_book() -> None:
 def test_a_path_is_read_without_blanks_and_repeats() -> None:
     logits = np.eye(3, dtype=np.float32)[[[1, 1, 0, 1, 2, 2, 0]]]
     assert Transcription().settle(logits, [{"characters": ["a", "b"]}]).tolist() == ["aab"]
+
+
+def test_what_is_said_again_and_again_is_answered_by_one_of_its_phrases() -> None:
+    said = np.array(["One", "two", "too"] * 10, dtype=object)
+    state = Transcription().fit_target(said, Column(name="said", kind="text"))
+    assert state["phrases"] == ["one", "too", "two"]
+    codes = {character: code for code, character in enumerate(state["characters"], start=1)}
+    logits = np.full((1, 9, 1 + len(codes)), -4.0, dtype=np.float32)
+    logits[0, range(5), [codes["t"], 0, codes["o"], codes["o"], codes["o"]]] = 3.0
+    logits[0, 5:, 0] = 10.0
+    assert Transcription().settle(logits, [{"characters": state["characters"]}]).tolist() == ["to"]
+    answers = Transcription().settle(logits, [state])
+    assert answers.tolist() == ["two"]  # "too" needs a blank between two like letters
+    assert Transcription().output_schema([state], ["said"])["properties"]["text"]["enum"] == ["one", "too", "two"]
+    assert not Transcription().fit_target(said[:20], Column(name="said", kind="text"))["phrases"]
+
+
+def test_phrases_are_as_likely_as_the_loss_says() -> None:
+    import torch
+
+    generator = np.random.default_rng(0)
+    logits = generator.normal(0, 2, (12, 5)).astype(np.float32)
+    phrases = [[1, 2, 2, 3], [4], [3, 3, 3], [1] * 9]
+    logs = torch.log_softmax(torch.from_numpy(logits), dim=1)[:, None]
+    found = Phrases(phrases).log_likelihoods(logits)
+    for codes, likelihood in zip(phrases[:3], found, strict=False):
+        lost = torch.nn.functional.ctc_loss(
+            logs, torch.tensor([codes]), torch.tensor([12]), torch.tensor([len(codes)]), reduction="sum"
+        )
+        assert likelihood == pytest.approx(-float(lost), abs=1e-4)
+    assert found[3] == -np.inf  # nine like letters need seventeen steps
 
 
 @pytest.mark.parametrize("network", ["path", "mean"])

@@ -20,10 +20,11 @@ from salus.learners.networks.sound import STEP_FRAMES, PathNetwork
 from salus.learners.sounds import FEED, SoundConfig, SoundFitted, SoundLearner, SoundNetwork
 from salus.tasks.base import Task
 from salus.tasks.transcription import spoken
-from salus.training.batches import Batches, step_generator
+from salus.training.batches import SortedBatches, step_generator
 from salus.training.loop import Course
 
 LONG, LONG_SHARE = 1.5, 0.98
+POOL = 8  # batches put in order of length together: with more, one batch would be one word of one voice
 
 
 class CtcConfig(SoundConfig):
@@ -39,17 +40,19 @@ class Ctc(SoundLearner):
     def learns(cls, task: Task, kinds: frozenset[str]) -> bool:
         return task.name == "transcription" and kinds == {"audio"}
 
-    def making(self, prepared: Prepared) -> Callable[[], Course]:
+    def making(self, prepared: Prepared, typical: bool = False) -> Callable[[], Course]:
         characters = _characters(prepared)
         sounds, codes = torch.from_numpy(prepared.train.feeds[FEED]), coded(prepared.train, characters)
         fits = np.flatnonzero(_fits(prepared.train.feeds[FEED], codes))
         if not len(fits):
             raise SalusError("too_few_frames", where=f"the learner {self.name}")
-        batches = Batches(len(fits), min(self.config.batch_rows, len(fits)), prepared.seed)
+        lengths = prepared.train.feeds[FEED][fits, :, -1].sum(axis=1)
+        batches = SortedBatches(lengths, min(self.config.batch_rows, len(fits)), prepared.seed, pool=POOL)
+        measured = batches.typical_step
         augmentation = self.config.augmentation()
 
         def batch(step: int) -> tuple[torch.Tensor, torch.Tensor]:
-            rows = torch.from_numpy(fits[batches.rows_of(step)])
+            rows = torch.from_numpy(fits[batches.rows_of(measured if typical else step)])
             seen = augmentation.apply(sounds[rows], step_generator(prepared.seed, step))
             steps = -(-seen[:, :, -1].sum(dim=1).long() // STEP_FRAMES)
             return seen, torch.cat([steps[:, None], codes[rows]], dim=1)

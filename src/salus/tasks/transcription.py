@@ -1,7 +1,8 @@
 """Transcription: a sound in, the words that are said in it out. Raw output: `logits` float32 (B, T, 1 + characters), blank first.
 
-The target's state holds its characters, learned from train rows. The most likely path is read: repeated characters once, blanks not at
-all (Graves et al. 2006, connectionist temporal classification).
+The target's state holds its characters, learned from train rows, and its phrases where the same few texts are said again and again,
+such as digits and orders: then an answer is the phrase that the paths most probably spell. Otherwise the most likely path is read
+(Graves et al. 2006, connectionist temporal classification).
 """
 
 from __future__ import annotations
@@ -16,8 +17,11 @@ from salus.core.nouns import Column
 from salus.data.kinds.base import Values
 from salus.tasks.compound import TextAnswer, as_objects
 from salus.tasks.edits import edits
+from salus.tasks.paths import Phrases, spelled
 
 MOST_CHARACTERS = 4000  # different ones
+MOST_PHRASES, MOST_PHRASE_CHARACTERS = 500, 5000  # all phrases together; each step of a sound costs as much
+TIMES_SAID = 10  # on average, from which texts are phrases: whoever speaks freely seldom says the same twice
 
 
 class Transcription(TextAnswer):
@@ -30,12 +34,24 @@ class Transcription(TextAnswer):
         return input_kinds == {"audio"} and target_kinds == ("text",)
 
     def fit_target(self, target: np.ndarray, column: Column) -> dict[str, Any]:
-        counts = Counter(character for text in target.tolist() for character in spoken(text))
-        return {"characters": sorted(character for character, _ in counts.most_common(MOST_CHARACTERS))}
+        texts = [spoken(text) for text in target.tolist()]
+        counts = Counter(character for text in texts for character in text)
+        characters = sorted(character for character, _ in counts.most_common(MOST_CHARACTERS))
+        return {"characters": characters, "phrases": _phrases(texts) if len(counts) <= MOST_CHARACTERS else []}
 
     def settle(self, raw: np.ndarray, states: Sequence[Mapping[str, Any]]) -> np.ndarray:
-        characters = states[0]["characters"]
-        return as_objects([_read(path, characters) for path in raw.argmax(axis=2).tolist()])
+        characters, phrases = states[0]["characters"], states[0].get("phrases", [])
+        if not phrases:
+            return as_objects([_read(path, characters) for path in raw.argmax(axis=2).tolist()])
+        known = {character: code for code, character in enumerate(characters, start=1)}
+        spoken_ones = Phrases([[known[character] for character in phrase] for phrase in phrases])
+        return as_objects([phrases[spoken_ones.likeliest(logits_TK)] for logits_TK in raw])
+
+    def output_schema(self, states: Sequence[Mapping[str, Any]], names: Sequence[str]) -> dict[str, Any]:
+        schema = super().output_schema(states, names)
+        if states[0].get("phrases"):
+            schema["properties"]["text"]["enum"] = list(states[0]["phrases"])
+        return schema
 
     def losses(self, answers: np.ndarray, target: np.ndarray) -> np.ndarray:
         """Characters that are wrong, as a share of those that were said; at most 1."""
@@ -55,6 +71,12 @@ def spoken(text: str) -> str:
     return " ".join(text.lower().split())
 
 
+def _phrases(texts: Sequence[str]) -> list[str]:
+    """The texts that are all there is to say, sorted; none where there are many."""
+    different = sorted(set(texts) - {""})
+    few = len(different) <= MOST_PHRASES and sum(map(len, different)) <= MOST_PHRASE_CHARACTERS
+    return different if few and len(texts) >= TIMES_SAID * len(different) and "" not in texts else []
+
+
 def _read(path: Sequence[int], characters: Sequence[str]) -> str:
-    kept = [code for at, code in enumerate(path) if code and (at == 0 or path[at - 1] != code)]
-    return " ".join("".join(characters[code - 1] for code in kept).split())
+    return " ".join("".join(characters[code - 1] for code in spelled(path)).split())

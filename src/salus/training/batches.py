@@ -41,19 +41,29 @@ class SortedBatches(Batches):
     """Rows of one step are about as long as each other, so that little of a batch is empty: some batches' worth of rows at a time are put
     in order of their lengths and cut, and the batches are shuffled. lengths: (B,) at least 1."""
 
-    def __init__(self, lengths: np.ndarray, batch_rows: int, seed: int):
+    def __init__(self, lengths: np.ndarray, batch_rows: int, seed: int, pool: int = POOL):
         super().__init__(len(lengths), batch_rows, seed)
-        self.lengths = lengths
+        self.lengths, self._pool = lengths, pool
 
     @property
     def mean_length(self) -> int:
         """Of the longest rows of the batches of an epoch."""
-        steps = range(self.steps_per_epoch)
-        return max(1, round(float(np.mean([self.lengths[self.rows_of(step)].max() for step in steps]))))
+        return max(1, round(float(np.mean(self._longest()))))
+
+    @property
+    def typical_step(self) -> int:
+        """The step of the first epoch whose longest row is nearest to that mean: what a step costs is measured with it."""
+        longest = self._longest()
+        return int(np.argmin(np.abs(longest - longest.mean())))
+
+    def _longest(self) -> np.ndarray:
+        """Of each batch of the first epoch."""
+        return np.array([self.lengths[self.rows_of(step)].max() for step in range(self.steps_per_epoch)])
 
     def _ordered(self, epoch: int) -> np.ndarray:
         order = super()._ordered(epoch)[: self.steps_per_epoch * self.batch_rows]
-        pools = np.split(order, range(POOL * self.batch_rows, len(order), POOL * self.batch_rows))
+        size = self._pool * self.batch_rows
+        pools = np.split(order, range(size, len(order), size))
         batches = np.concatenate([pool[np.argsort(self.lengths[pool], kind="stable")] for pool in pools])
         shuffled = np.random.default_rng((self._seed, 3, epoch)).permutation(self.steps_per_epoch)
         ordered: np.ndarray = batches.reshape(self.steps_per_epoch, -1)[shuffled].reshape(-1)
