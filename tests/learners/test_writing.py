@@ -14,9 +14,10 @@ from salus.data.pieces import END, PAD, START
 from salus.inference.engines.onnx import OnnxEngine
 from salus.inference.programs.continuation import Continuation
 from salus.inference.programs.encoder_step import EncoderStep
-from salus.learners.decoder_transformer import DecoderFitted
 from salus.learners.networks import decoder, seq2seq
+from salus.learners.networks.recurrent_writer import RecurrentWriter
 from salus.learners.seq2seq_transformer import Seq2SeqFitted
+from salus.learners.writing import WritingFitted
 from salus.tasks.continuing import drawn
 
 PIECES = 40
@@ -55,12 +56,14 @@ def test_a_short_answer_is_asked_for(translator: Seq2SeqFitted, tmp_path: Path) 
     assert EncoderStep().run(engine, {"pieces": pieces}, "tokens", [{"length": 12}], {"max_tokens": 3}).shape[1] <= 3
 
 
-@pytest.fixture
-def writer() -> DecoderFitted:
+@pytest.fixture(params=["transformer", "lstm"])
+def writer(request: pytest.FixtureRequest) -> WritingFitted:
     torch.manual_seed(4)
-    network = decoder.Decoder(PIECES, decoder.Size(2, 32, 4, 64, 0.0)).eval()
+    network: Any = decoder.Decoder(PIECES, decoder.Size(2, 32, 4, 64, 0.0))
+    network = network if request.param == "transformer" else RecurrentWriter(PIECES, 32, 2, 0.0)
+    network.eval()
     torch.nn.init.normal_(network.pieces.weight, std=0.3)
-    return DecoderFitted(network, 1, {}, {})
+    return WritingFitted(network, 1, {}, {})
 
 
 def asked(prompts: list[list[int]], scored: list[list[int]], numbers: list[list[float]]) -> dict[str, np.ndarray]:
@@ -71,7 +74,7 @@ def asked(prompts: list[list[int]], scored: list[list[int]], numbers: list[list[
     return {"pieces": pieces, "numbers": np.array(numbers, dtype=np.float32)}
 
 
-def test_a_text_goes_on_as_torch_says(writer: DecoderFitted, tmp_path: Path) -> None:
+def test_a_text_goes_on_as_torch_says(writer: WritingFitted, tmp_path: Path) -> None:
     nan = float("nan")
     feeds = asked([[5, 6, 7], [9], []], [[], [], []], [[10, 0, nan], [12, 0.9, 5], [4, 0, 1]])
     found = Continuation().run(loaded(writer.graphs(tmp_path)), feeds, "written", [], {})
@@ -81,7 +84,7 @@ def test_a_text_goes_on_as_torch_says(writer: DecoderFitted, tmp_path: Path) -> 
     assert all(length == wanted or stop for length, wanted, stop in zip(lengths, (10, 12, 4), ended, strict=True))
 
 
-def test_long_texts_are_scored_in_windows_and_every_piece_counts_once(writer: DecoderFitted, tmp_path: Path) -> None:
+def test_long_texts_are_scored_in_windows_and_every_piece_counts_once(writer: WritingFitted, tmp_path: Path) -> None:
     generator = np.random.default_rng(2)
     text = generator.integers(4, PIECES, 500).tolist()
     engine = loaded(writer.graphs(tmp_path))
@@ -100,11 +103,12 @@ def test_cold_is_the_likeliest_and_warm_is_by_chance() -> None:
     assert seen == {3, 4, 5}  # never what no text holds
 
 
-def test_a_story_from_file_to_answer(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("learner", "more"), [("decoder_transformer", {"heads": 2}), ("lstm_text", {})])
+def test_a_story_from_file_to_answer(learner: str, more: dict[str, Any], tmp_path: Path) -> None:
     path = tmp_path / "story.txt"
     path.write_text("the cat sat on the mat and the dog ran after the cat. " * 120, encoding="utf-8")
-    options: dict[str, Any] = {"width": 32, "heads": 2, "layers": 1, "steps": 60, "batch_rows": 4}
-    model = salus.fit(path, "text", budget=8.0, threads=1, learner="decoder_transformer", options=options)
+    options: dict[str, Any] = {"width": 32, "layers": 1, "steps": 60, "batch_rows": 4} | more
+    model = salus.fit(path, "text", budget=8.0, threads=1, learner=learner, options=options)
     found = model.report["metrics"]["nats_per_character"]["value"]
     assert found < model.report["baseline"]["nats_per_character"]["value"]
     answer = model.predict([{"prompt": "the cat ", "length": 12, "temperature": 0}, {"scored": "the mat"}])

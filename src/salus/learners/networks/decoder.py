@@ -14,7 +14,6 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from salus.data.pieces import PAD
 from salus.learners.graphs import GraphBuilder
 from salus.learners.networks.attention import HIDDEN, head_nodes, in_heads, looked, looked_nodes
 from salus.learners.networks.nodes import mapped_nodes, norm_nodes, plain
@@ -72,6 +71,8 @@ class Layer(nn.Module):
 
 class Decoder(nn.Module):
     """pieces int64 (B, T) -> logits (B, T, V) of the piece after each. The last layer's weights are those of the pieces."""
+
+    sees = WINDOW
 
     def __init__(self, pieces: int, size: Size):
         super().__init__()
@@ -194,8 +195,3 @@ def turn_nodes(builder: GraphBuilder, value: str, turn: tuple[str, str]) -> str:
     first = builder.node("Sub", builder.node("Mul", left, cosines), builder.node("Mul", right, sines))
     second = builder.node("Add", builder.node("Mul", right, cosines), builder.node("Mul", left, sines))
     return builder.node("Concat", first, second, axis=-1)
-
-
-def loss_of(logits_BTV: torch.Tensor, wanted_BT: torch.Tensor) -> torch.Tensor:
-    """Nats a piece."""
-    return functional.cross_entropy(logits_BTV.flatten(0, 1), wanted_BT.flatten(), ignore_index=PAD)
