@@ -15,8 +15,9 @@ from salus.inference.engines.onnx import OnnxEngine
 from salus.inference.programs.continuation import Continuation
 from salus.inference.programs.encoder_step import EncoderStep
 from salus.learners.networks import decoder, seq2seq
+from salus.learners.networks.recurrent_rewriter import RecurrentRewriter
 from salus.learners.networks.recurrent_writer import RecurrentWriter
-from salus.learners.seq2seq_transformer import Seq2SeqFitted
+from salus.learners.rewriting import RewritingFitted
 from salus.learners.writing import WritingFitted
 from salus.tasks.continuing import drawn
 
@@ -29,14 +30,15 @@ def loaded(graphs: dict[str, bytes]) -> OnnxEngine:
     return engine
 
 
-@pytest.fixture
-def translator() -> Seq2SeqFitted:
+@pytest.fixture(params=["transformer", "rnn"])
+def translator(request: pytest.FixtureRequest) -> RewritingFitted:
     torch.manual_seed(3)
-    network = seq2seq.Seq2Seq(PIECES, PIECES, seq2seq.Size(2, 32, 4, 48, 0.0)).eval()
-    return Seq2SeqFitted(network, 12, 1, {}, {})
+    network: seq2seq.Rewriter = seq2seq.Seq2Seq(PIECES, PIECES, seq2seq.Size(2, 32, 4, 48, 0.0))
+    network = network if request.param == "transformer" else RecurrentRewriter(PIECES, PIECES, 32, 0.0)
+    return RewritingFitted(network.eval(), 12, 1, {}, {})
 
 
-def test_a_translation_is_the_same_in_torch_and_in_the_runtime(translator: Seq2SeqFitted, tmp_path: Path) -> None:
+def test_a_translation_is_the_same_in_torch_and_in_the_runtime(translator: RewritingFitted, tmp_path: Path) -> None:
     generator = np.random.default_rng(1)
     pieces = generator.integers(4, PIECES, (5, 1, 9)).astype(np.int32)
     pieces[1, 0, 4:] = PAD
@@ -50,7 +52,7 @@ def test_a_translation_is_the_same_in_torch_and_in_the_runtime(translator: Seq2S
     assert not np.isin(found, [START]).any()
 
 
-def test_a_short_answer_is_asked_for(translator: Seq2SeqFitted, tmp_path: Path) -> None:
+def test_a_short_answer_is_asked_for(translator: RewritingFitted, tmp_path: Path) -> None:
     pieces = np.full((2, 1, 4), 7, dtype=np.int32)
     engine = loaded(translator.graphs(tmp_path))
     assert EncoderStep().run(engine, {"pieces": pieces}, "tokens", [{"length": 12}], {"max_tokens": 3}).shape[1] <= 3
@@ -114,3 +116,21 @@ def test_a_story_from_file_to_answer(learner: str, more: dict[str, Any], tmp_pat
     answer = model.predict([{"prompt": "the cat ", "length": 12, "temperature": 0}, {"scored": "the mat"}])
     assert 0 < len(answer[0]["text"]) <= 12 and "nats" not in answer[0]
     assert answer[1]["characters"] == 7 and answer[1]["nats"] > 0
+
+
+WORDS = {"one": "eins", "two": "zwei", "three": "drei", "red": "rot", "cat": "Katze", "dog": "Hund", "sees": "sieht"}
+
+
+@pytest.mark.parametrize("learner", ["seq2seq_transformer", "seq2seq_rnn"])
+def test_words_are_translated_from_file_to_answer(learner: str, tmp_path: Path) -> None:
+    generator = np.random.default_rng(0)
+    pairs = [generator.choice(sorted(WORDS), generator.integers(2, 5)).tolist() for _ in range(400)]
+    lines = ["\t".join([" ".join(words), " ".join(WORDS[word] for word in words)]) for words in pairs]
+    path = tmp_path / "pairs.tsv"
+    path.write_text("\n".join(["en\tde", *dict.fromkeys(lines)]) + "\n", encoding="utf-8")
+    options: dict[str, Any] = {"width": 64, "steps": 150, "batch_rows": 32, "learning_rate": 5e-3, "dropout": 0.0}
+    said: dict[str, Any] = {"task": "translation", "budget": 20.0, "threads": 1}
+    model = salus.fit(path, "de", learner=learner, options=options, **said)
+    assert model.report["metrics"]["bleu"]["value"] > 50 > model.report["baseline"]["bleu"]["value"]
+    answers = model.predict([{"en": "one red cat"}, {"en": "two"}])
+    assert answers[0]["text"] == "eins rot Katze" and answers[1]["text"]

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+import salus
 from salus.core.nouns import Column, Role, Schema
 from salus.data.sentences import ITEM
 from salus.evaluation.measures import measure_of
@@ -103,3 +106,19 @@ def test_figures_are_means_over_texts_and_what_is_shown_is_json() -> None:
     assert shown["kind"] == "texts" and [item["score"] for item in shown["items"]] == [0.0, 0.5, 1.0]
     assert json.loads(json.dumps(shown))["items"][2]["source"] == "x\ny"
     assert measure.facts(answers, target, [{}])["words"] == {"answers": 1.7, "references": 1.5}
+
+
+def test_a_summary_in_new_words_is_written_and_judged_like_any_other(tmp_path: Path) -> None:
+    subjects, verbs, days = ["cat", "dog", "fox"], ["sleeps", "runs"], ["monday", "friday", "sunday"]
+    lines = ["text,short"]
+    for number in range(180):
+        subject, verb, day = subjects[number % 3], verbs[number % 2], days[number // 7 % 3]
+        lines.append(f"It was {day} when {number} people saw that the {subject} of the house {verb}.,{subject} {verb}")
+    path = tmp_path / "notes.csv"
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    options: dict[str, Any] = {"width": 48, "steps": 120, "batch_rows": 32, "learning_rate": 5e-3, "dropout": 0.0}
+    said: dict[str, Any] = {"budget": 20.0, "threads": 1, "find_group": False}
+    model = salus.fit(path, "short", task="abstractive-summarization", options=options, **said)
+    assert model.report["metrics"]["rouge_1"]["value"] > 0.8 > model.report["baseline"]["rouge_1"]["value"]
+    answer = model.predict([{"text": "It was friday when 9 people saw that the fox of the house runs."}])
+    assert answer == [{"text": "fox runs"}]

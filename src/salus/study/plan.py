@@ -61,6 +61,7 @@ PORTFOLIO: dict[str, tuple[Chance, ...]] = {
     "image-generation": (Chance("flow", 1.0),),
     "text-generation": (Chance("decoder_transformer", 1.0),),
     "translation": (Chance("seq2seq_transformer", 1.0),),
+    "abstractive-summarization": (Chance("seq2seq_transformer", 1.0),),
     "summarization": (Chance("extractive", 0.9), Chance("lead", 0.05), Chance("textrank", 0.05)),
     "forecasting": (
         Chance("seasonal_naive", 0.02),

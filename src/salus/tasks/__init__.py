@@ -22,6 +22,7 @@ TASKS: dict[str, str] = {
     "text-generation": "salus.tasks.text_generation:TextGeneration",
     "transcription": "salus.tasks.transcription:Transcription",
     "translation": "salus.tasks.translation:Translation",
+    "abstractive-summarization": "salus.tasks.abstractive_summarization:AbstractiveSummarization",
     "object-detection": "salus.tasks.detection:ObjectDetection",
 }
 

@@ -24,7 +24,7 @@ LENGTH_SHARE = 0.999  # of the train answers are no longer than an answer may be
 
 class Translation(TextAnswer):
     name = "translation"
-    metrics = ("bleu", "chrf")
+    metrics: ClassVar[tuple[str, ...]] = ("bleu", "chrf")
     output = "tokens"
     rows_at_once = 64
     most_held = 300
@@ -39,6 +39,10 @@ class Translation(TextAnswer):
         lengths = [len(pieces_of(learned).encode(text)) for text in texts[:: max(1, len(texts) // 5000)]]
         longest = int(np.quantile(lengths, LENGTH_SHARE, method="higher")) if lengths else 1
         return {"pieces": learned, "length": max(1, min(LONGEST, longest + 1))}
+
+    def learned(self, target: np.ndarray) -> list[str]:
+        """The texts that a network learns to write."""
+        return list(target.tolist())
 
     def settle(self, raw: np.ndarray, states: Sequence[Mapping[str, Any]]) -> np.ndarray:
         pieces = pieces_of(states[0]["pieces"])

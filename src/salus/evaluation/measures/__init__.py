@@ -10,6 +10,7 @@ from salus.evaluation.measures.base import Measure
 MEASURES: dict[str, str] = {
     "image-generation": "salus.evaluation.measures.image_generation:Pictures",
     "summarization": "salus.evaluation.measures.summarization:Summaries",
+    "abstractive-summarization": "salus.evaluation.measures.summarization:Summaries",
     "text-generation": "salus.evaluation.measures.text_generation:Surprise",
     "transcription": "salus.evaluation.measures.transcription:Transcripts",
     "translation": "salus.evaluation.measures.translation:TranslationMeasure",

@@ -7,6 +7,7 @@ is taught.
 from __future__ import annotations
 
 import math
+from abc import abstractmethod
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,9 +34,36 @@ class Size:
     dropout: float
 
 
-class Seq2Seq(nn.Module):
+class Rewriter(nn.Module):
     """packed int64 (B, 1 + S + T) -> logits (B, T, V). The first column says S; then follow the source and what was written before
-    each piece of the answer. The last layer's weights are those of the answer's pieces (Press and Wolf 2017)."""
+    each piece of the answer."""
+
+    def forward(self, packed: torch.Tensor) -> torch.Tensor:
+        places = int(packed[0, 0])
+        source, written = packed[:, 1 : 1 + places], packed[:, 1 + places :]
+        longest = max(1, int((source != PAD).sum(dim=1).max()))
+        memory, mask = self.read(source[:, :longest])
+        return self.write(written, memory, mask)
+
+    @abstractmethod
+    def read(self, source_BS: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """(B, S, D), and what is added to the scores of its places (B, 1, 1, S)."""
+
+    @abstractmethod
+    def write(self, written_BT: torch.Tensor, memory_BSD: torch.Tensor, mask_B11S: torch.Tensor) -> torch.Tensor:
+        """Logits (B, T, V)."""
+
+    @abstractmethod
+    def encoder_graph(self) -> bytes:
+        """`pieces` int32 (B, 1, S) -> `memory_*`, which every step sees, and `cache_*`, with which the first one begins."""
+
+    @abstractmethod
+    def step_graph(self) -> bytes:
+        """`token` int64 (B, 1), memories and caches -> `logits` (B, V) and the caches of the next step, `next_*`."""
+
+
+class Seq2Seq(Rewriter):
+    """A transformer. The last layer's weights are those of the answer's pieces (Press and Wolf 2017)."""
 
     def __init__(self, read_pieces: int, written_pieces: int, size: Size):
         super().__init__()
@@ -51,12 +79,6 @@ class Seq2Seq(nn.Module):
         self.bias = nn.Parameter(torch.zeros(written_pieces))
         self.drop = nn.Dropout(size.dropout)
         self.register_buffer("waves", torch.from_numpy(waves(LONGEST, size.width)), persistent=False)
-
-    def forward(self, packed: torch.Tensor) -> torch.Tensor:
-        places = int(packed[0, 0])
-        source, written = packed[:, 1 : 1 + places], packed[:, 1 + places :]
-        memory, mask = self.read(source[:, : self._longest(source)])
-        return self.write(written, memory, mask)
 
     def read(self, source_BS: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """(B, S, D), and what is added to the scores of its places (B, 1, 1, S)."""
@@ -77,10 +99,6 @@ class Seq2Seq(nn.Module):
         x = table(pieces_BT) * math.sqrt(self.size.width) + self.waves[: pieces_BT.shape[1]]
         dropped: torch.Tensor = self.drop(x)
         return dropped
-
-    @staticmethod
-    def _longest(source_BS: torch.Tensor) -> int:
-        return max(1, int((source_BS != PAD).sum(dim=1).max()))
 
     def encoder_graph(self) -> bytes:
         """`pieces` int32 (B, 1, S) -> keys, values and the mask of the memory, and empty caches."""

@@ -8,7 +8,12 @@ from typing import Any
 from salus.evaluation.report.parts import Said, note, section
 
 MOST_CHARACTERS = 1200  # of one text
-SCORE_OF = {"translation": "chrF", "summarization": "(ROUGE-1 + ROUGE-L) / 2"}  # of one text, by the task
+BOTH_ROUGE = "(ROUGE-1 + ROUGE-L) / 2"
+SCORE_OF = {
+    "translation": "chrF",
+    "summarization": BOTH_ROUGE,
+    "abstractive-summarization": BOTH_ROUGE,
+}  # of one text, by the task
 WORDS = {
     "en": {
         "title": "What it wrote",
