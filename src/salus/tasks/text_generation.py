@@ -30,6 +30,11 @@ LENGTH = Column(name="length", kind="number", options=OPTIONAL)
 TEMPERATURE = Column(name="temperature", kind="number", options=OPTIONAL)
 SEED = Column(name="seed", kind="number", options=OPTIONAL)
 RANGES = {"length": (20.0, 40.0), "temperature": (0.0, 1.0), "seed": (0.0, 1000.0)}  # what examples ask
+WORDS, OFTEN = (
+    12,
+    10,
+)  # words that examples are made of, and how often one must be there: no caller sees a word of one person alone
+LONGEST_WORD = 20
 CONTEXT = "before"  # a column of the data with what stands before a text
 SAMPLED_ROWS, SAMPLED_CHARACTERS = 6, 200  # the first of the rows that judge are also gone on from, for the report
 APART = 0.25  # of the rows may be sampled otherwise by another engine, where two pieces are as likely
@@ -51,12 +56,13 @@ class TextGeneration(CompoundTask):
     def fit_target(self, target: np.ndarray, column: Column) -> dict[str, Any]:
         texts = [text[:MAX_CHARACTERS] for text in target.tolist()]
         longest = max((len(text) for text in texts), default=1)
-        return {"pieces": train_pieces(texts, CHARACTERS, "character"), "length": min(LONGEST, longest + 1)}
+        pieces = train_pieces(texts, CHARACTERS, "character")
+        return {"pieces": pieces, "length": min(LONGEST, longest + 1), "words": usual_words(texts)}
 
     def fit_asked(self, column: Column, states: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         if column.kind == "text":
             state = {"pieces": states[0]["pieces"], "length": LONGEST, "spaces": True}
-            return state | ({"keep": "last"} if column.name == PROMPT.name else {})
+            return state | ({"keep": "last", "words": states[0]["words"]} if column.name == PROMPT.name else {})
         low, high = RANGES[column.name]
         whole = column.name != TEMPERATURE.name
         return {"low": low, "high": high, "offset": 0.0, "integer": whole, "missing": True}
@@ -117,3 +123,11 @@ class TextGeneration(CompoundTask):
             "characters": {"type": "integer", "description": "of the scored text"},
         }
         return {"type": "object", "properties": properties, "required": ["text"]}
+
+
+def usual_words(texts: Sequence[str]) -> list[str]:
+    """The words of two letters and more that are there most often, the most frequent first; none where too few are."""
+    counts: Counter[str] = Counter()
+    for text in texts:
+        counts.update(word for word in text.split() if word.isalpha() and 1 < len(word) <= LONGEST_WORD)
+    return [word for word, count in counts.most_common(WORDS) if count >= OFTEN]

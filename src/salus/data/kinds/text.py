@@ -130,6 +130,8 @@ class Text(Kind):
         for row in range(count):
             letters = [chr(code) for code in generator.integers(first, last, 6 * (1 + row % 12))]
             words = ["".join(letters[at : at + 1 + at % 6]) for at in range(0, len(letters), 6)]
+            if known := state.get("words"):
+                words = [known[place % len(known)] for place in range(row, row + 3 + row % 12)]
             values.append((" " if state["spaces"] else "").join(words))
         for row in range(7, count, 10):
             values[row] = None
