@@ -23,7 +23,7 @@ check: $(INSTALLED)
 	$(BIN)/python -m pytest tests/test_layers.py tests/test_laws.py
 
 bench: $(INSTALLED)
-	@for script in start train_cifar10 train_throughput serve findings groups; do $(BIN)/python benchmarks/$$script.py $(BENCH_FLAGS) || exit 1; done
+	@for script in start train_cifar10 train_throughput serve serve_tasks findings groups; do $(BIN)/python benchmarks/$$script.py $(BENCH_FLAGS) || exit 1; done
 
 # One environment for each peer that the benchmarks compare with: .venv-peers/NAME from benchmarks/peers/NAME.txt.
 PEERS := $(patsubst benchmarks/peers/%.txt,.venv-peers/%/.installed,$(wildcard benchmarks/peers/*.txt))
