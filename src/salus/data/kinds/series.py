@@ -37,12 +37,10 @@ class Series(Kind):
         if isinstance(raw, np.ndarray) and raw.dtype.kind == "f":
             values = raw.astype(np.float32)
         else:
-            if any(isinstance(item, bool) or not isinstance(item, int | float | None) for item in raw):
+            if not all(kind is not bool and issubclass(kind, int | float | None) for kind in set(map(type, raw))):
                 raise SalusError("not_a_series", where=where, found="an item that is no number")
             with np.errstate(over="ignore"):
-                values = np.array([np.nan if item is None else item for item in raw], dtype=np.float64).astype(
-                    np.float32
-                )
+                values = np.array(raw, dtype=np.float64).astype(np.float32)  # None becomes NaN
         if len(values) == 0:
             raise SalusError("series_empty", where=where)
         values[~np.isfinite(values)] = np.nan
