@@ -32,6 +32,7 @@ from figures import Figure, write_figures
 from salus.bundle.sign import Signer
 from salus.inference.engines.onnx import OnnxEngine
 from salus.inference.predictor import Predictor
+from salus.inference.programs.encoder_step import STEP
 from salus.notebook import Model
 from serve import SERVER_PROCESSOR, TOKEN, WRK_PROCESSOR, make_home, ours
 from serve_tasks_sets import SETS
@@ -78,7 +79,7 @@ class Bare:
             name: onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
             for name, content in predictor.bundle.graphs().items()
         }
-        self.greedy = any(LOGITS in outputs for _, _, outputs in self.passes)
+        self.greedy = any(graph == STEP for graph, _, _ in self.passes)
 
     def answer(self) -> None:
         """What one row needs."""
