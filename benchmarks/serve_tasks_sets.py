@@ -52,7 +52,7 @@ def object_detection(data: Path, folder: Path) -> Lesson:
 
 
 def image_generation(data: Path, folder: Path) -> Lesson:
-    return data / "fashion_mnist", {"target": "image"}, {"seed": 1}
+    return data / "fashion_mnist", {"target": "image"}, {"label": "1", "seed": 1}
 
 
 def forecasting(data: Path, folder: Path) -> Lesson:
