@@ -14,7 +14,7 @@ from pydantic import Field
 from torch.nn import functional
 
 from salus.core.errors import SalusError
-from salus.learners.base import Part, Prepared
+from salus.learners.base import Part, Prepared, searched
 from salus.learners.deep import Lecture, course_with
 from salus.learners.networks.sound import STEP_FRAMES, PathNetwork
 from salus.learners.sounds import FEED, SoundConfig, SoundFitted, SoundLearner, SoundNetwork
@@ -28,6 +28,9 @@ POOL = 8  # batches put in order of length together: with more, one batch would 
 
 
 class CtcConfig(SoundConfig):
+    learning_rate: float = searched(
+        4e-3, 5e-4, 1e-2, log=True, gt=0, le=10, description="the highest rate of the schedule"
+    )
     label_smoothing: float = Field(0.0, ge=0, le=0, description="none: paths are many")
     patience: int = Field(0, ge=0, le=0, description="none: all steps are done")
 
