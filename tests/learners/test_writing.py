@@ -10,6 +10,7 @@ import pytest
 import torch
 
 import salus
+from salus.core.errors import SalusError
 from salus.data.pieces import END, PAD, START
 from salus.inference.engines.onnx import OnnxEngine
 from salus.inference.programs.continuation import Continuation
@@ -116,6 +117,10 @@ def test_a_story_from_file_to_answer(learner: str, more: dict[str, Any], tmp_pat
     answer = model.predict([{"prompt": "the cat ", "length": 12, "temperature": 0}, {"scored": "the mat"}])
     assert 0 < len(answer[0]["text"]) <= 12 and "nats" not in answer[0]
     assert answer[1]["characters"] == 7 and answer[1]["nats"] > 0
+    for wrong in ({"length": 2000}, {"temperature": -1}, {"seed": 0.5}):
+        with pytest.raises(SalusError) as caught:
+            model.predict([wrong])
+        assert caught.value.code == "number_not_allowed"
 
 
 WORDS = {"one": "eins", "two": "zwei", "three": "drei", "red": "rot", "cat": "Katze", "dog": "Hund", "sees": "sieht"}

@@ -83,6 +83,15 @@ def test_a_seed_may_be_left_out_of_a_row() -> None:
         assert caught.value.code in ("schema_mismatch", "not_finite", "not_a_number")
 
 
+@pytest.mark.parametrize("asked", [1.5, -1, 99_999_999])
+def test_a_seed_that_no_generator_takes_is_refused(asked: float) -> None:
+    seed = SEED.model_copy(update={"state": TASK.fit_asked(SEED, [])})
+    reader = RowReader(Schema(columns=(seed,)))
+    with pytest.raises(SalusError) as caught:
+        reader.read([{"seed": 3}, {}, {"seed": asked}])
+    assert caught.value.code == "number_not_allowed" and caught.value.parameters["where"] == "/rows/2/seed"
+
+
 def test_losses_are_least_for_pictures_of_the_same_law() -> None:
     generator = np.random.default_rng(0)
 

@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 
 from salus.core.errors import SalusError
-from salus.core.nouns import Role, Schema
+from salus.core.nouns import Column, Role, Schema
 from salus.data.encoding import encode_columns
 from salus.data.kinds import kind_named
 from salus.data.kinds.base import Kind, Values
+from salus.data.kinds.number import out_of_bounds
 from salus.inference.plans import CategoryPlan, NumberPlan
 
 MAX_DIFFERENCES = 20
@@ -45,21 +46,25 @@ class RowReader:
         self._categories = CategoryPlan(categories) if categories else None
         self._other_columns = tuple(c for c in schema.inputs if c.kind not in ("number", "category"))
         self._names = frozenset(name for name, _ in self._columns)
+        self._bounded = [column for column in numbers if "bounds" in (column.state or {})]
         self._optional = dict.fromkeys(column.name for column in schema.inputs if column.options.get("optional"))
         self._ignored = frozenset(c.name for c in schema.columns if c.role not in (Role.INPUT, Role.TARGET))
 
     def read(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, Values]:
-        """The values of these rows by column, or `schema_mismatch`, `not_finite`, or what a kind says of a value."""
+        """The values of these rows by column, or `schema_mismatch`, `not_finite`, `number_not_allowed`, or what a kind says of a value."""
         try:
             if self._optional:
                 rows = [self._optional | row if isinstance(row, dict) else row for row in rows]
             with np.errstate(over="ignore"):  # what is too large for float32 is told below
-                return self._values(rows)
+                values = self._values(rows)
         except (SalusError, KeyError, TypeError, AttributeError, OverflowError):
             differences = self.differences(rows)
             if not differences:
                 raise
             raise _error(differences) from None
+        for column in self._bounded:
+            _check_bounds(column, values[column.name])
+        return values
 
     def encode(self, values: Mapping[str, Values]) -> dict[str, np.ndarray]:
         """The feeds of these values; what only their content shows (a damaged picture, channels of different lengths)
@@ -145,6 +150,17 @@ def _check_value(kind: Kind, raw: Any, where: str) -> None:
         raise SalusError("not_finite", where=where, found="a number that no float can hold") from None
     if raw is not None and _not_finite(raw, value):
         raise SalusError("not_finite", where=where, found="NaN or infinity")
+
+
+def _check_bounds(column: Column, values: Values) -> None:
+    state = column.state or {}
+    array = np.asarray(values, dtype=np.float64)
+    row = out_of_bounds(array, state)
+    if row is not None:
+        least, most = state["bounds"]
+        expected = f"a {'whole ' if state['integer'] else ''}number from {least:.15g} to {most:.15g}"
+        where = f"/rows/{row}/{_escaped(column.name)}"
+        raise SalusError("number_not_allowed", where=where, expected=expected, found=f"{array[row]:.15g}")
 
 
 def _not_finite(raw: Any, value: Any) -> bool:

@@ -20,7 +20,7 @@ BEGIN, STEP, SCORE = "begin", "step", "score"
 WINDOW = 256  # pieces that a network sees at once
 WINDOWS_AT_ONCE = 32
 LENGTH, MOST_LENGTH = 200, 1000  # pieces that are written, when not said otherwise and at most
-TEMPERATURE = 0.8
+TEMPERATURE, MOST_TEMPERATURE = 0.8, 5
 NEVER = (PAD, UNKNOWN, START)
 
 
@@ -50,7 +50,7 @@ class Row:
         prompt = [] if prompt == [UNKNOWN] else prompt
         length, temperature, seed = numbers.tolist()
         wanted = (0 if scored else LENGTH) if np.isnan(length) else int(np.clip(length, 0, MOST_LENGTH))
-        bold = TEMPERATURE if np.isnan(temperature) else float(np.clip(temperature, 0, 5))
+        bold = TEMPERATURE if np.isnan(temperature) else float(np.clip(temperature, 0, MOST_TEMPERATURE))
         return cls(prompt, scored, wanted, bold, np.random.default_rng(0 if np.isnan(seed) else abs(int(seed))))
 
     @property

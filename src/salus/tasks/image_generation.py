@@ -48,7 +48,8 @@ class ImageGeneration(CompoundTask):
         return state | {side: max(1, round(state[side] * shrink)) for side in ("height", "width")}
 
     def fit_asked(self, column: Column, states: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-        return {"low": 0.0, "high": float(MOST_SEED), "offset": 0.0, "integer": True, "missing": True}
+        seeds = {"low": 0.0, "high": float(MOST_SEED), "bounds": [0, MOST_SEED]}
+        return {**seeds, "offset": 0.0, "integer": True, "missing": True}
 
     def asked_values(self, column: Column, rows: np.ndarray) -> Values:
         """A seed of its own for every row of the data."""

@@ -18,6 +18,7 @@ from salus.data.kinds.base import Values
 from salus.data.kinds.text import MAX_CHARACTERS
 from salus.data.pieces import END, pieces_of, train_pieces
 from salus.tasks.compound import CompoundTask, as_objects
+from salus.tasks.continuing import MOST_LENGTH, MOST_TEMPERATURE
 
 CHARACTERS = 8000  # different ones at most
 LONGEST = 2048  # characters of a prompt, or of a scored text, that are looked at
@@ -35,6 +36,7 @@ WORDS, OFTEN = (
     10,
 )  # words that examples are made of, and how often one must be there: no caller sees a word of one person alone
 LONGEST_WORD = 20
+BOUNDS = {"length": (0, MOST_LENGTH), "temperature": (0, MOST_TEMPERATURE), "seed": (0, 2**24 - 1)}  # what may be asked
 CONTEXT = "before"  # a column of the data with what stands before a text
 SAMPLED_ROWS, SAMPLED_CHARACTERS = 6, 200  # the first of the rows that judge are also gone on from, for the report
 APART = 0.25  # of the rows may be sampled otherwise by another engine, where two pieces are as likely
@@ -65,7 +67,8 @@ class TextGeneration(CompoundTask):
             return state | ({"keep": "last", "words": states[0]["words"]} if column.name == PROMPT.name else {})
         low, high = RANGES[column.name]
         whole = column.name != TEMPERATURE.name
-        return {"low": low, "high": high, "offset": 0.0, "integer": whole, "missing": True}
+        bounds = list(BOUNDS[column.name])
+        return {"low": low, "high": high, "bounds": bounds, "offset": 0.0, "integer": whole, "missing": True}
 
     def asked_from(self, there: frozenset[str], targets: Sequence[str]) -> dict[str, str]:
         return {SCORED.name: targets[0]} | ({PROMPT.name: CONTEXT} if CONTEXT in there else {})

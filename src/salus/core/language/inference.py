@@ -3,6 +3,13 @@
 from salus.core.language.message import Message
 
 MESSAGES = {
+    "number_not_allowed": Message(
+        422,
+        "{where}: expected {expected}; found {found}.",
+        "{where}：应为 {expected}；实际为 {found}。",
+        "Send a number in this range, or leave the field out.",
+        "请发送该范围内的数，或省略此字段。",
+    ),
     "schema_mismatch": Message(
         422,
         "{where}: expected {expected}; found {count} difference(s): {found}.",

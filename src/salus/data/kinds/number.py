@@ -1,5 +1,6 @@
 """Numbers: measurements, counts, ages. Missing is NaN; scaling and imputing are in the graph.
 
+A number that a request asks with, such as a seed, may have bounds in its state: `bounds` [least, most], and is a whole one where `integer`.
 Numbers that are large beside their differences (epoch seconds, long counters) are counted from a number near them, in float64:
 float32 would make one of many.
 """
@@ -74,6 +75,10 @@ class Number(Kind):
         return {"numbers": np.stack([arrays["column"] for arrays in encoded.values()], axis=1)}
 
     def json_schema(self, state: State) -> dict[str, Any]:
+        if "bounds" in state:
+            least, most = state["bounds"]
+            whole = "integer" if state["integer"] else "number"
+            return {"type": [whole, "null"], "minimum": least, "maximum": most}
         return {
             "type": ["number", "null"],
             "description": f"between {state['low']:g} and {state['high']:g} in training",
@@ -92,7 +97,20 @@ class Number(Kind):
             values[row] = float(np.float32(high + 10 * span))
         for row in range(14, count, 20):
             values[row] = float(np.float32(low - 10 * span))
-        return values
+        least, most = state.get("bounds", (-math.inf, math.inf))
+        return [None if value is None else min(most, max(least, value)) for value in values]
+
+
+def out_of_bounds(values: np.ndarray, state: State) -> int | None:
+    """The first row whose number may not be asked with; None where there is none."""
+    if "bounds" not in state:
+        return None
+    least, most = state["bounds"]
+    bad = (values < least) | (values > most)  # what is missing is neither
+    if state["integer"]:
+        bad |= np.isfinite(values) & (values != np.round(values))
+    rows = np.flatnonzero(bad)
+    return int(rows[0]) if len(rows) else None
 
 
 def _number_of(value: Any) -> float | None:
