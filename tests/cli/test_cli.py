@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from salus.cli import main as cli
+from salus.cli import output
 from salus.testing.service import KEY, FakeService
 
 PNG = base64.b64decode(
@@ -251,3 +252,9 @@ def test_help_is_quick_and_loads_nothing_heavy(tmp_path: Path) -> None:
         seconds.append(time.monotonic() - began)
         assert done.returncode == 0, done.stderr
     assert min(seconds) < 1.0
+
+
+def test_a_record_is_shown_line_by_line(capsys: pytest.CaptureFixture[str]) -> None:
+    output.show({"name": "walks", "versions": [{"number": 2, "headline": {"metric": "auc"}}, {"number": 1}]}, False)
+    shown = capsys.readouterr().out.splitlines()
+    assert shown == ["name: walks", "versions:", "  - number: 2", "    headline:", "      metric: auc", "  - number: 1"]

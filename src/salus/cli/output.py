@@ -54,9 +54,24 @@ def show(value: Any, as_json: bool, columns: Sequence[str] = (), empty: str = "N
     elif isinstance(value, list):
         show_table(value, columns, empty)
     else:
-        for name, item in value.items():
-            shown = json_text(item) if isinstance(item, dict | list) else item
-            say(f"{name}: {shown}")
+        for line in _lines(value, 0):
+            say(line)
+
+
+def _lines(record: dict[str, Any], depth: int) -> list[str]:
+    """A record as `name: value`; records in it, and lists of them, two spaces further in."""
+    space, lines = "  " * depth, list[str]()
+    for name, item in record.items():
+        if isinstance(item, dict) and item:
+            lines += [f"{space}{name}:", *_lines(item, depth + 1)]
+        elif isinstance(item, list) and item and all(isinstance(one, dict) and one for one in item):
+            lines.append(f"{space}{name}:")
+            for one in item:
+                first, *rest = _lines(one, depth + 2)
+                lines += [f"{space}  - {first.strip()}", *rest]
+        else:
+            lines.append(f"{space}{name}: {json_text(item) if isinstance(item, dict | list) else item}")
+    return lines
 
 
 def fail(code: str, text: str, remedy: str, as_json: bool = False) -> None:
