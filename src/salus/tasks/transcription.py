@@ -21,7 +21,7 @@ from salus.tasks.paths import Phrases, spelled
 
 MOST_CHARACTERS = 4000  # different ones
 MOST_PHRASES, MOST_PHRASE_CHARACTERS = 500, 5000  # all phrases together; each step of a sound costs as much
-TIMES_SAID = 10  # on average, from which texts are phrases: whoever speaks freely seldom says the same twice
+TIMES_SAID, LEAST_TIMES_SAID = 10, 3  # on average, and the rarest: whoever speaks freely seldom says the same twice
 
 
 class Transcription(TextAnswer):
@@ -72,10 +72,12 @@ def spoken(text: str) -> str:
 
 
 def _phrases(texts: Sequence[str]) -> list[str]:
-    """The texts that are all there is to say, sorted; none where there are many."""
-    different = sorted(set(texts) - {""})
-    few = len(different) <= MOST_PHRASES and sum(map(len, different)) <= MOST_PHRASE_CHARACTERS
-    return different if few and len(texts) >= TIMES_SAID * len(different) and "" not in texts else []
+    """The texts that are all there is to say, sorted; none where there are many, or one is rare: then others may be said too, and what
+    one person said alone is no business of those who ask."""
+    counts = Counter(texts)
+    few = len(counts) <= MOST_PHRASES and sum(map(len, counts)) <= MOST_PHRASE_CHARACTERS
+    often = len(texts) >= TIMES_SAID * len(counts) and min(counts.values(), default=0) >= LEAST_TIMES_SAID
+    return sorted(counts) if few and often and "" not in counts else []
 
 
 def _read(path: Sequence[int], characters: Sequence[str]) -> str:
