@@ -60,8 +60,7 @@ def main() -> None:
         home = make_home(work / "home", bundle)
         for form in ("PNG", "JPEG"):
             (work / form).write_bytes(picture(form))
-            script = WRK_SCRIPT.format(body=work / form, kind=f"image/{form.lower()}", token=TOKEN)
-            (work / f"{form}.lua").write_text(script)
+            write_script(work / f"{form}.lua", work / form, f"image/{form.lower()}")
         runs = measure(asked, work, home, bundle / "graphs" / "main.onnx")
     handovers = [asyncio.run(handover_us()) for _ in range(asked.rounds)]
     figures = [figure for form in ("PNG", "JPEG") for figure in compare(form, runs)]
@@ -131,18 +130,38 @@ def compare(form: str, runs: dict[str, list[dict[str, float]]]) -> list[Figure]:
 def load(address: str, pid: int, script: Path, seconds: int) -> dict[str, float]:
     server = psutil.Process(pid)
     before = server.cpu_times()
-    command = ["taskset", "-c", WRK_PROCESSOR, "wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "--latency"]
-    output = subprocess.run([*command, "-s", str(script), address], capture_output=True, text=True, check=True).stdout
-    if "Non-2xx" in output or "Socket errors" in output:
-        raise SystemExit(f"the server did not answer all requests:\n{output}")
-    rate = re.search(r"Requests/sec:\s+([\d.]+)", output)
-    delay = re.search(r"99%\s+([\d.]+)(us|ms|s)\b", output)
-    requests = re.search(r"(\d+) requests in", output)
-    assert rate and delay and requests, output
+    seen = asked_for(address, script, CONNECTIONS, seconds)
     after = server.cpu_times()
     busy_s = after.user + after.system - before.user - before.system
-    p99_ms = float(delay[1]) * {"us": 1e-3, "ms": 1.0, "s": 1e3}[delay[2]]
-    return {"rate": float(rate[1]), "p99_ms": p99_ms, "busy_us": 1e6 * busy_s / int(requests[1])}
+    return {"rate": seen["rate"], "p99_ms": seen["p99_ms"], "busy_us": 1e6 * busy_s / seen["requests"]}
+
+
+def write_script(script: Path, body: Path, kind: str) -> None:
+    """What wrk sends: the bytes of `body`, of this content type, with the key."""
+    script.write_text(WRK_SCRIPT.format(body=body, kind=kind, token=TOKEN), encoding="utf-8")
+
+
+def asked_for(address: str, script: Path, connections: int, seconds: int) -> dict[str, float]:
+    """wrk's requests, their rate a second, and the times under which a half and 99 % of them were answered."""
+    command = ["taskset", "-c", WRK_PROCESSOR, "wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "60s"]
+    command += ["--latency", "-s", str(script), address]
+    output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    if "Non-2xx" in output or "Socket errors" in output:
+        raise SystemExit(f"the server did not answer all requests:\n{output}")
+    rate, requests = re.search(r"Requests/sec:\s+([\d.]+)", output), re.search(r"(\d+) requests in", output)
+    assert rate and requests, output
+    return {
+        "rate": float(rate[1]),
+        "requests": float(requests[1]),
+        "p50_ms": _delay_ms(output, 50),
+        "p99_ms": _delay_ms(output, 99),
+    }
+
+
+def _delay_ms(output: str, percent: int) -> float:
+    delay = re.search(rf"{percent}%\s+([\d.]+)(us|ms|s)\b", output)
+    assert delay, output
+    return float(delay[1]) * {"us": 1e-3, "ms": 1.0, "s": 1e3}[delay[2]]
 
 
 @contextmanager

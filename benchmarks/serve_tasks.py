@@ -14,9 +14,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import re
 import shutil
-import subprocess
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
@@ -34,7 +32,7 @@ from salus.inference.engines.onnx import OnnxEngine
 from salus.inference.predictor import Predictor
 from salus.inference.programs.encoder_step import STEP
 from salus.notebook import Model
-from serve import SERVER_PROCESSOR, TOKEN, WRK_PROCESSOR, make_home, ours
+from serve import SERVER_PROCESSOR, asked_for, make_home, ours, write_script
 from serve_tasks_sets import SETS
 
 CONNECTIONS = (1, 8)
@@ -129,7 +127,7 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="folder of the data sets")
     parser.add_argument("--task", action="append", choices=list(SETS), help="one task; may be given again; all without")
-    parser.add_argument("--budget", type=float, default=15.0, help="seconds of one fit")
+    parser.add_argument("--budget", type=float, default=45.0, help="seconds of one fit")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=int, default=2, help="of one measurement")
     parser.add_argument("--output", type=Path, help="file for the figures; printed in any case")
@@ -147,7 +145,9 @@ def measured(name: str, asked: argparse.Namespace, folder: Path) -> list[Figure]
     noting = Noting()
     bare = Bare(Predictor.open(model.bundle, engine=noting), noting, row)
     script = folder / "ask.lua"
-    write_script(script, row)
+    body = folder / "row.json"
+    body.write_text(json.dumps({"rows": [row]}), encoding="utf-8")
+    write_script(script, body, "application/json")
     home = make_home(folder / "home", signed(model, folder / "bundle"))
     runs: dict[str, list[dict[str, float]]] = {}
     with ours(home) as (address, _):
@@ -158,7 +158,8 @@ def measured(name: str, asked: argparse.Namespace, folder: Path) -> list[Figure]
             for side in sides if number % 2 == 0 else sides[::-1]:
                 run = asked_for(address, script, side, asked.seconds) if side else bare.run(asked.seconds)
                 runs.setdefault(str(side), []).append(run)
-    return told(name, model.report["learner"]["name"], bare, runs)
+    learned = f"{model.report['learner']['name']}, {asked.budget:g} s of learning, {len(bare.passes)} passes a row"
+    return told(name, learned, bare, runs)
 
 
 def signed(model: Model, folder: Path) -> Path:
@@ -169,34 +170,11 @@ def signed(model: Model, folder: Path) -> Path:
     return folder
 
 
-def write_script(script: Path, row: Mapping[str, Any]) -> None:
-    body = script.with_suffix(".json")
-    body.write_text(json.dumps({"rows": [row]}), encoding="utf-8")
-    script.write_text(
-        f'local file = io.open("{body}", "rb")\nwrk.method = "POST"\nwrk.body = file:read("*a")\n'
-        f'wrk.headers["Content-Type"] = "application/json"\nwrk.headers["Authorization"] = "Bearer {TOKEN}"\n',
-        encoding="utf-8",
-    )
-
-
-def asked_for(address: str, script: Path, connections: int, seconds: int) -> dict[str, float]:
-    """Answers a second over so many connections, and the middle time of one."""
-    command = ["taskset", "-c", WRK_PROCESSOR, "wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "60s"]
-    command += ["--latency", "-s", str(script), address]
-    output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    if "Non-2xx" in output or "Socket errors" in output:
-        raise SystemExit(f"the server did not answer all requests:\n{output}")
-    rate, middle = re.search(r"Requests/sec:\s+([\d.]+)", output), re.search(r"50%\s+([\d.]+)(us|ms|s)\b", output)
-    assert rate and middle, output
-    return {"rate": float(rate[1]), "p50_ms": float(middle[1]) * {"us": 1e-3, "ms": 1.0, "s": 1e3}[middle[2]]}
-
-
-def told(name: str, learner: str, bare: Bare, runs: Mapping[str, list[dict[str, float]]]) -> list[Figure]:
+def told(name: str, learned: str, bare: Bare, runs: Mapping[str, list[dict[str, float]]]) -> list[Figure]:
     bar = GREEDY if bare.greedy else ONE_PASS
     loops = [run["rate"] for run in runs["0"]]
     loop_ms = median(run["p50_ms"] for run in runs["0"])
-    passes = f"{learner}, {len(bare.passes)} passes a row"
-    figures = [Figure(f"{name}: bare loop", median(loops), "1/s", passes, loops)]
+    figures = [Figure(f"{name}: bare loop", median(loops), "1/s", learned, loops)]
     for connections in CONNECTIONS:
         mine = runs[str(connections)]
         rates, times = [run["rate"] for run in mine], [run["p50_ms"] for run in mine]

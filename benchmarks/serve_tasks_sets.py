@@ -22,7 +22,7 @@ HOURS, AHEAD = 336, 24
 def text_classification(data: Path, folder: Path) -> Lesson:
     train, test = tasks_text.sides("waimai", data)
     path = folder / "texts.csv"
-    tasks_text._write(path, train, test)
+    tasks_text.write_sides(path, train, test)
     return path, {"target": "label"}, {"text": test[0][0]}
 
 
@@ -37,9 +37,9 @@ def transcription(data: Path, folder: Path) -> Lesson:
 
 
 def _sounds(data: Path, folder: Path, columns: tuple[str, ...]) -> tuple[Path, dict[str, Any]]:
-    digits = tasks_sound._digits(data)
+    digits = tasks_sound.read_digits(data)
     path = folder / "sounds.parquet"
-    tasks_sound._write(path, {column: digits[column] for column in columns})
+    tasks_sound.write_table(path, {column: digits[column] for column in columns})
     first = digits["split"].index("test")
     return path, {"audio_wav": base64.b64encode(digits["audio_wav"][first]).decode()}
 
@@ -76,7 +76,7 @@ def text_generation(data: Path, folder: Path) -> Lesson:
 
 
 def summarization(data: Path, folder: Path) -> Lesson:
-    path, read, (source, target, ignored), test = tasks_summary._set("scitldr", data, folder)
+    path, read, (source, target, ignored), test = tasks_summary.read_set("scitldr", data, folder)
     return (
         salus.read(path, **read),
         {"target": target, "ignore": ignored, "task": "summarization"},

@@ -28,20 +28,20 @@ def run(name: str, data: Path, budget_s: float | None, threads: int, seed: int) 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "sounds.parquet"
         if name == "barista":
-            _write(path, _orders(data))
+            write_table(path, _orders(data))
             return _learned(path, "shots", said)
-        digits = _digits(data)
+        digits = read_digits(data)
         if name == "fsdd_digit":
-            _write(path, {column: digits[column] for column in ("audio_wav", "digit", "speaker")})
+            write_table(path, {column: digits[column] for column in ("audio_wav", "digit", "speaker")})
             return _learned(path, "digit", said | {"group": "speaker"})
         columns = {column: digits[column] for column in ("audio_wav", "transcript")}
         if name == "fsdd_official":
-            _write(path, columns | {"split": digits["split"]})
+            write_table(path, columns | {"split": digits["split"]})
             return _learned(path, "transcript", said | {"task": "transcription"})
         found: dict[str, Any] = {}
         for speaker in sorted(set(digits["speaker"])):
             sides = ["test" if other == speaker else "train" for other in digits["speaker"]]
-            _write(path, columns | {"split": sides})
+            write_table(path, columns | {"split": sides})
             found[speaker] = _learned(path, "transcript", said | {"task": "transcription"})
         rates = [one["metrics"]["wer"]["value"] for one in found.values()]
         return {"mean_wer": round(float(np.mean(rates)), 4), "worst_wer": max(rates), "speakers": found}
@@ -64,7 +64,7 @@ def _learned(path: Path, target: str, said: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _digits(data: Path) -> dict[str, list[Any]]:
+def read_digits(data: Path) -> dict[str, list[Any]]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -82,7 +82,7 @@ def _orders(data: Path) -> dict[str, list[Any]]:
     return {"audio_flac": table["audio_flac"], "shots": shots}
 
 
-def _write(path: Path, columns: dict[str, list[Any]]) -> None:
+def write_table(path: Path, columns: dict[str, list[Any]]) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 

@@ -35,7 +35,7 @@ Rows = list[tuple[str, list[str]]]  # a text and its references
 def run(name: str, data: Path, budget_s: float | None, threads: int, seed: int) -> dict[str, Any]:
     """Figures of one set."""
     with tempfile.TemporaryDirectory() as folder:
-        path, read, columns, test = _set(name, data, Path(folder))
+        path, read, columns, test = read_set(name, data, Path(folder))
         version = salus.read(path, **read)
     source, target, ignored = columns
     said = {"threads": threads, "seed": seed, "ignore": ignored, "task": "summarization"}
@@ -63,7 +63,7 @@ def run(name: str, data: Path, budget_s: float | None, threads: int, seed: int) 
     return found
 
 
-def _set(name: str, data: Path, folder: Path) -> tuple[Path, dict[str, Any], tuple[str, str, list[str]], Rows]:
+def read_set(name: str, data: Path, folder: Path) -> tuple[Path, dict[str, Any], tuple[str, str, list[str]], Rows]:
     """(the path, how it is read, (source, target, what is ignored), the rows that judge)."""
     if name == "scitldr":
         path = data / "scitldr"

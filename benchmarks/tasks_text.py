@@ -38,7 +38,7 @@ def run(name: str, data: Path, budget_s: float | None, threads: int, seed: int) 
     found["tfidf_linear_svm"] = _peer(train, test, name in FILES)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "texts.csv"
-        _write(path, train, test)
+        write_sides(path, train, test)
         found["salus"] = _learned(path, test, {"budget": budget_s, "threads": threads, "seed": seed})
         if name not in FILES and importlib.util.find_spec(BACKBONE) is not None:
             said = {"budget": budget_s, "threads": threads, "seed": seed, "learner": "sentence"}
@@ -71,7 +71,7 @@ def _tsv(path: Path) -> Side:
     return [text for _, text in rows], [label for label, _ in rows]
 
 
-def _write(path: Path, train: Side, test: Side) -> None:
+def write_sides(path: Path, train: Side, test: Side) -> None:
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(["text", "label", "split"])
