@@ -25,7 +25,7 @@ class AudioCnn(SoundLearner):
     def learns(cls, task: Task, kinds: frozenset[str]) -> bool:
         return task.classification and kinds == {"audio"}
 
-    def making(self, prepared: Prepared, typical: bool = False) -> Callable[[], Course]:
+    def making(self, prepared: Prepared) -> Callable[[], Course]:
         if len(np.unique(prepared.train.target)) < 2:
             raise SalusError("learner_one_class", where=self.name, found=1)
         goal, augmentation = Goal.of(prepared), self.config.augmentation()

@@ -24,7 +24,7 @@ from salus.training.batches import SortedBatches, step_generator
 from salus.training.loop import Course
 
 LONG, LONG_SHARE = 1.5, 0.98
-POOL = 8  # batches put in order of length together: with more, one batch would be one word of one voice
+POOL = 8  # batches put in order of length together: with more, the sounds of a batch would be ever more alike
 
 
 class CtcConfig(SoundConfig):
@@ -43,7 +43,14 @@ class Ctc(SoundLearner):
     def learns(cls, task: Task, kinds: frozenset[str]) -> bool:
         return task.name == "transcription" and kinds == {"audio"}
 
-    def making(self, prepared: Prepared, typical: bool = False) -> Callable[[], Course]:
+    def making(self, prepared: Prepared) -> Callable[[], Course]:
+        return self._making(prepared, lambda batches, step: batches.rows_of(step))
+
+    def measuring(self, prepared: Prepared) -> Callable[[], Course]:
+        return self._making(prepared, lambda batches, step: batches.rows_of(batches.typical_step))
+
+    def _making(self, prepared: Prepared, rows_of: Callable[[SortedBatches, int], np.ndarray]) -> Callable[[], Course]:
+        """rows_of: places in the batches that a step learns from."""
         characters = _characters(prepared)
         sounds, codes = torch.from_numpy(prepared.train.feeds[FEED]), coded(prepared.train, characters)
         fits = np.flatnonzero(_fits(prepared.train.feeds[FEED], codes))
@@ -51,11 +58,10 @@ class Ctc(SoundLearner):
             raise SalusError("too_few_frames", where=f"the learner {self.name}")
         lengths = prepared.train.feeds[FEED][fits, :, -1].sum(axis=1)
         batches = SortedBatches(lengths, min(self.config.batch_rows, len(fits)), prepared.seed, pool=POOL)
-        measured = batches.typical_step
         augmentation = self.config.augmentation()
 
         def batch(step: int) -> tuple[torch.Tensor, torch.Tensor]:
-            rows = torch.from_numpy(fits[batches.rows_of(measured if typical else step)])
+            rows = torch.from_numpy(fits[rows_of(batches, step)])
             seen = augmentation.apply(sounds[rows], step_generator(prepared.seed, step))
             steps = -(-seen[:, :, -1].sum(dim=1).long() // STEP_FRAMES)
             return seen, torch.cat([steps[:, None], codes[rows]], dim=1)

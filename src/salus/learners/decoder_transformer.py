@@ -10,8 +10,6 @@ from salus.core.errors import SalusError
 from salus.learners.networks.decoder import Decoder, Size
 from salus.learners.writing import WritingConfig, WritingLearner
 
-LONG_S, WIDE = 240.0, 192  # from this budget on the wider network
-
 
 class DecoderConfig(WritingConfig):
     layers: int = Field(4, ge=1, le=24, description="one over the other")
@@ -21,16 +19,19 @@ class DecoderConfig(WritingConfig):
 class DecoderTransformer(WritingLearner):
     name: ClassVar[str] = "decoder_transformer"
     Config: ClassVar[type[WritingConfig]] = DecoderConfig
+    WIDE: ClassVar[int] = 192
     config: DecoderConfig
 
     @classmethod
     def decided(cls, config: DecoderConfig, budget_s: float) -> DecoderConfig:
-        width = config.width or (WIDE if budget_s >= LONG_S else WIDE // 2)
+        wide: DecoderConfig = super().decided(config, budget_s)
+        width = wide.width
+        assert width is not None, "decided"
         if width % (2 * config.heads):
             raise SalusError(
                 "bad_spec", where="option 'width'", expected=f"a multiple of {2 * config.heads}", found=width
             )
-        return config.model_copy(update={"width": width})
+        return wide
 
     def network(self, pieces: int) -> Decoder:
         config = self.config

@@ -12,8 +12,6 @@ from pydantic import Field
 from salus.learners.networks.recurrent_writer import RecurrentWriter
 from salus.learners.writing import WritingConfig, WritingLearner
 
-LONG_S, WIDE = 240.0, 384  # from this budget on the wider network
-
 
 class LstmTextConfig(WritingConfig):
     weight_decay: float = Field(1e-2, ge=0, le=1, description="how much weights shrink, times the rate, a step")
@@ -25,12 +23,8 @@ class LstmTextConfig(WritingConfig):
 class LstmText(WritingLearner):
     name: ClassVar[str] = "lstm_text"
     Config: ClassVar[type[WritingConfig]] = LstmTextConfig
+    WIDE: ClassVar[int] = 384
     config: LstmTextConfig
-
-    @classmethod
-    def decided(cls, config: LstmTextConfig, budget_s: float) -> LstmTextConfig:
-        width = config.width or (WIDE if budget_s >= LONG_S else WIDE // 2)
-        return config.model_copy(update={"width": width})
 
     def network(self, pieces: int) -> RecurrentWriter:
         config = self.config

@@ -97,8 +97,12 @@ class SoundLearner(Learner):
     config: SoundConfig
 
     @abstractmethod
-    def making(self, prepared: Prepared, typical: bool = False) -> Callable[[], Course]:
-        """What begins the fit, as often as it must be begun. typical: all steps cost what they cost on average, to measure."""
+    def making(self, prepared: Prepared) -> Callable[[], Course]:
+        """What begins the fit, as often as it must be begun."""
+
+    def measuring(self, prepared: Prepared) -> Callable[[], Course]:
+        """The same with steps that cost what those of a fit cost on average, however few of them are measured."""
+        return self.making(prepared)
 
     @abstractmethod
     def fitted(self, network: SoundNetwork, prepared: Prepared) -> SoundFitted:
@@ -110,9 +114,7 @@ class SoundLearner(Learner):
         limit_s = min(MEASURED_S, MEASURED_SHARE * budget_s)
         left_s = budget_s * (1 - RESERVED_SHARE) - limit_s
         epoch = Batches(len(prepared.train), config.batch_rows, prepared.seed).steps_per_epoch
-        chosen, step_s, notes = quickest(
-            config, lambda c: cls(c).making(prepared, typical=True), prepared, limit_s, context
-        )
+        chosen, step_s, notes = quickest(config, lambda c: cls(c).measuring(prepared), prepared, limit_s, context)
         steps = config.steps or steps_within(left_s, step_s, epoch)
         told_of = {"step_ms": notes, "epochs": round(steps / epoch, 2)}
         chosen = chosen.model_copy(update={"steps": steps})

@@ -31,6 +31,7 @@ from salus.training.loop import Course, threads
 RESERVED_SHARE = 0.06  # of the budget: scoring the rows held out
 MEASURED_SHARE, MEASURED_S = 0.1, 6.0  # of the budget, at most so many seconds
 HELD_WINDOWS = 24  # that early stopping looks at
+LONG_S = 240.0  # from this budget on the wider network
 OFTEN_EPOCHS, OFTEN_DROPOUT = 8, 0.1  # texts that are seen more often are learned by heart
 
 
@@ -110,6 +111,7 @@ class WritingLearner(Learner):
     """A learner whose network `network` makes."""
 
     Config: ClassVar[type[WritingConfig]] = WritingConfig
+    WIDE: ClassVar[int]  # the width for long budgets; half of it for short ones
     config: WritingConfig
 
     @abstractmethod
@@ -117,9 +119,10 @@ class WritingLearner(Learner):
         """New weights of a `Writer` for so many different pieces, drawn from torch's generator."""
 
     @classmethod
-    @abstractmethod
     def decided(cls, config: Any, budget_s: float) -> Any:
-        """The config with a width that this time is enough for. Raises `bad_spec`."""
+        """The config with a width, if need be one that this time is enough for. Raises `bad_spec`."""
+        width = config.width or (cls.WIDE if budget_s >= LONG_S else cls.WIDE // 2)
+        return config.model_copy(update={"width": width})
 
     @classmethod
     def learns(cls, task: Task, kinds: frozenset[str]) -> bool:

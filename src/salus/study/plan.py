@@ -7,7 +7,7 @@ never a new one, so that the clock never changes the result.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -150,21 +150,7 @@ def plan_further(
         further += repeated
         again = len(repeated)
         left_s -= sum(costs.values())
-        most = MOST_DRAWS if plan["outer_folds"] else MOST_TRIALS
-        free_s = left_s
-        for learner, share in tunable:
-            first = next(candidate for candidate in candidates if candidate.learner == learner)
-            cost_s = max(costs.get(learner, first.seconds), LEAST_TRIAL_S * plan["inner_folds"])
-            count = min(most, int(share * left_s / cost_s))
-            trials = [{"learner": learner, "trial": number} for number in range(count)]
-            free_s -= count * cost_s
-            shorter = min(1.0, free_s / cost_s)
-            if not trials and shorter >= (SHORTEST_SHARE if first.config.get("steps") else 1.0):
-                trials, free_s = (
-                    [{"learner": learner, "trial": 0, "share": round(shorter, 3)}],
-                    free_s - shorter * cost_s,
-                )
-            further += trials
+        further += _trials(plan, candidates, tunable, costs, left_s)
     context.remember("further", further)
     context.event("planned_further", fits=len(further), again=again, slower=round(slower, 2))
     return further
@@ -200,6 +186,31 @@ def _proposed_again(
         costs[candidate.learner] = one_s * fits
         left_s -= costs[candidate.learner]
     return found, costs
+
+
+def _trials(
+    plan: dict[str, Any],
+    candidates: Sequence[Candidate],
+    tunable: Sequence[tuple[str, float]],
+    costs: Mapping[str, float],
+    left_s: float,
+) -> list[dict[str, Any]]:
+    """As many trials of each learner as its share of the time allows; where it allows none, one for what nobody uses, if need be of fewer
+    steps. costs: seconds of what a learner proposed again."""
+    found, most = list[dict[str, Any]](), MOST_DRAWS if plan["outer_folds"] else MOST_TRIALS
+    free_s = left_s
+    for learner, share in tunable:
+        first = next(candidate for candidate in candidates if candidate.learner == learner)
+        cost_s = max(costs.get(learner, first.seconds), LEAST_TRIAL_S * plan["inner_folds"])
+        count = min(most, int(share * left_s / cost_s))
+        shorter = min(1.0, free_s / cost_s)
+        if count:
+            found += [{"learner": learner, "trial": number} for number in range(count)]
+            free_s -= count * cost_s
+        elif shorter >= (SHORTEST_SHARE if first.config.get("steps") else 1.0):
+            found.append({"learner": learner, "trial": 0, "share": round(shorter, 3)})
+            free_s -= shorter * cost_s
+    return found
 
 
 def _worth_trying(candidates: Sequence[Candidate], spec: TrainSpec) -> list[tuple[str, float]]:

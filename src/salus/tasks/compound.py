@@ -20,6 +20,7 @@ from salus.tasks.base import Task
 TOLERANCE = (
     1e-4  # of the size of a number, at least 1: by how much the serving engine may differ from the trainer's library
 )
+MOST_SEED = 2**24 - 1  # that a request may ask with: what float32 holds exactly
 
 
 class CompoundTask(Task):

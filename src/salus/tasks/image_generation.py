@@ -17,12 +17,11 @@ from salus.core.errors import SalusError
 from salus.core.nouns import Column
 from salus.data.kinds import kind_named
 from salus.data.kinds.base import Values
-from salus.tasks.compound import CompoundTask, as_objects
+from salus.tasks.compound import MOST_SEED, CompoundTask, as_objects
 
 MOST_SIDE = 64  # larger pictures are drawn smaller, their sides in the same ratio
 SEED = Column(name="seed", kind="number", options={"optional": True})
 CRITIC = "critic"  # the graph that looks at pictures, `image_0`, and gives `seen`: scores of labels, then features
-MOST_SEED = 2**24 - 1  # what float32 holds exactly
 MEAN_ROWS = 10_000  # that the means of classes are taken of
 SUMMARY_SIDE = 8  # of pictures whose distances are measured
 LEVELS_APART = 2.0  # of 255: the most by which the serving engine may draw otherwise than the trainer's library

@@ -17,7 +17,7 @@ from salus.core.nouns import Column
 from salus.data.kinds.base import Values
 from salus.data.kinds.text import MAX_CHARACTERS
 from salus.data.pieces import END, pieces_of, train_pieces
-from salus.tasks.compound import CompoundTask, as_objects
+from salus.tasks.compound import MOST_SEED, CompoundTask, as_objects
 from salus.tasks.continuing import MOST_LENGTH, MOST_TEMPERATURE
 
 CHARACTERS = 8000  # different ones at most
@@ -31,12 +31,10 @@ LENGTH = Column(name="length", kind="number", options=OPTIONAL)
 TEMPERATURE = Column(name="temperature", kind="number", options=OPTIONAL)
 SEED = Column(name="seed", kind="number", options=OPTIONAL)
 RANGES = {"length": (20.0, 40.0), "temperature": (0.0, 1.0), "seed": (0.0, 1000.0)}  # what examples ask
-WORDS, OFTEN = (
-    12,
-    10,
-)  # words that examples are made of, and how often one must be there: no caller sees a word of one person alone
+WORDS = 12  # that examples are made of
+OFTEN = 10  # times that one must be there: callers see no rare word, such as a name
 LONGEST_WORD = 20
-BOUNDS = {"length": (0, MOST_LENGTH), "temperature": (0, MOST_TEMPERATURE), "seed": (0, 2**24 - 1)}  # what may be asked
+BOUNDS = {"length": (0, MOST_LENGTH), "temperature": (0, MOST_TEMPERATURE), "seed": (0, MOST_SEED)}  # what may be asked
 CONTEXT = "before"  # a column of the data with what stands before a text
 SAMPLED_ROWS, SAMPLED_CHARACTERS = 6, 200  # the first of the rows that judge are also gone on from, for the report
 APART = 0.25  # of the rows may be sampled otherwise by another engine, where two pieces are as likely

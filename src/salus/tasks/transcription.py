@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -43,9 +44,8 @@ class Transcription(TextAnswer):
         characters, phrases = states[0]["characters"], states[0].get("phrases", [])
         if not phrases:
             return as_objects([_read(path, characters) for path in raw.argmax(axis=2).tolist()])
-        known = {character: code for code, character in enumerate(characters, start=1)}
-        spoken_ones = Phrases([[known[character] for character in phrase] for phrase in phrases])
-        return as_objects([phrases[spoken_ones.likeliest(logits_TK)] for logits_TK in raw])
+        coded = _coded(tuple(characters), tuple(phrases))
+        return as_objects([phrases[coded.likeliest(logits_TK)] for logits_TK in raw])
 
     def output_schema(self, states: Sequence[Mapping[str, Any]], names: Sequence[str]) -> dict[str, Any]:
         schema = super().output_schema(states, names)
@@ -78,6 +78,13 @@ def _phrases(texts: Sequence[str]) -> list[str]:
     few = len(counts) <= MOST_PHRASES and sum(map(len, counts)) <= MOST_PHRASE_CHARACTERS
     often = len(texts) >= TIMES_SAID * len(counts) and min(counts.values(), default=0) >= LEAST_TIMES_SAID
     return sorted(counts) if few and often and "" not in counts else []
+
+
+@lru_cache(maxsize=16)
+def _coded(characters: tuple[str, ...], phrases: tuple[str, ...]) -> Phrases:
+    """Made once for a model, not at every request."""
+    known = {character: code for code, character in enumerate(characters, start=1)}
+    return Phrases([[known[character] for character in phrase] for phrase in phrases])
 
 
 def _read(path: Sequence[int], characters: Sequence[str]) -> str:

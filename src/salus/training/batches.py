@@ -5,6 +5,8 @@ Nothing is remembered between steps, so that a resumed run needs no state of a g
 
 from __future__ import annotations
 
+from functools import cached_property
+
 import numpy as np
 
 POOL = 50  # batches whose rows are put in order together
@@ -50,7 +52,7 @@ class SortedBatches(Batches):
         """Of the longest rows of the batches of an epoch."""
         return max(1, round(float(np.mean(self._longest()))))
 
-    @property
+    @cached_property
     def typical_step(self) -> int:
         """The step of the first epoch whose longest row is nearest to that mean: what a step costs is measured with it."""
         longest = self._longest()

@@ -16,7 +16,7 @@ from torch.nn import functional
 
 from salus.learners.graphs import GraphBuilder
 from salus.learners.networks.attention import HIDDEN, head_nodes, in_heads, looked, looked_nodes
-from salus.learners.networks.nodes import mapped_nodes, norm_nodes, plain
+from salus.learners.networks.nodes import mapped_nodes, nats_nodes, next_nodes, norm_nodes, plain, rows_nodes
 from salus.tasks.continuing import WINDOW
 
 BASE = 10_000.0
@@ -102,9 +102,7 @@ class Decoder(nn.Module):
         """Empty caches for as many rows as `pieces` has, and the place 0."""
         builder, size = GraphBuilder(), self.size
         pieces = builder.feed("pieces", np.int32, ("rows", 2, "places"))
-        rows = builder.node(
-            "Slice", builder.node("Shape", pieces), *(builder.constant([at], np.int64) for at in (0, 1))
-        )
+        rows = rows_nodes(builder, pieces)
         depth = size.width // size.heads
         sizes = builder.node("Concat", rows, builder.constant([size.heads, 0, depth], np.int64), axis=0)
         nothing = builder.node("Expand", builder.constant(np.zeros((1, 1, 0, 1))), sizes)
@@ -146,9 +144,8 @@ class Decoder(nn.Module):
     def score_graph(self) -> bytes:
         builder, size = GraphBuilder(), self.size
         tokens = builder.feed("tokens", np.int64, ("rows", "places"))
+        read, wanted = next_nodes(builder, tokens)
         one = [builder.constant([at], np.int64) for at in (0, 1)]
-        read = builder.node("Slice", tokens, one[0], builder.constant([-1], np.int64), one[1])
-        wanted = builder.node("Slice", tokens, one[1], builder.constant([2**62], np.int64), one[1])
         end = builder.node("Slice", builder.node("Shape", read), one[1], builder.constant([2], np.int64))
         cosines, sines = turns(np.arange(WINDOW), size.width // size.heads)
         turn = tuple(builder.node("Slice", builder.constant(table), one[0], end, one[0]) for table in (cosines, sines))
@@ -161,10 +158,7 @@ class Decoder(nn.Module):
         for layer in self.layers:
             assert isinstance(layer, Layer)
             x = layer.rest_nodes(builder, x, layer.parts_nodes(builder, x, (turn[0], turn[1])), mask)
-        logs = builder.node("LogSoftmax", self._logit_nodes(builder, x), axis=-1)
-        last = builder.constant([2], np.int64)
-        found = builder.node("GatherElements", logs, builder.node("Unsqueeze", wanted, last), axis=2)
-        nats = builder.node("Neg", builder.node("Squeeze", found, last))
+        nats = nats_nodes(builder, self._logit_nodes(builder, x), wanted)
         return builder.finish_all({"nats": (nats, ("rows", "scored"))})
 
     def _logit_nodes(self, builder: GraphBuilder, value: str) -> str:

@@ -74,6 +74,25 @@ def norm_nodes(builder: GraphBuilder, layer: nn.Module, value: str) -> str:
     return builder.node("LayerNormalization", value, *weights, axis=-1, epsilon=layer.eps)
 
 
+def rows_nodes(builder: GraphBuilder, value: str) -> str:
+    """(1,): how many rows a value has."""
+    return builder.node("Slice", builder.node("Shape", value), *(builder.constant([at], np.int64) for at in (0, 1)))
+
+
+def next_nodes(builder: GraphBuilder, tokens: str) -> tuple[str, str]:
+    """(B, T + 1) pieces -> those that are read and those that follow them, (B, T) each."""
+    start, axis = (builder.constant([at], np.int64) for at in (0, 1))
+    read = builder.node("Slice", tokens, start, builder.constant([-1], np.int64), axis)
+    return read, builder.node("Slice", tokens, axis, builder.constant([2**62], np.int64), axis)
+
+
+def nats_nodes(builder: GraphBuilder, logits: str, wanted: str) -> str:
+    """Logits (B, T, V) and pieces (B, T) -> how surprising each piece is (B, T)."""
+    logs, last = builder.node("LogSoftmax", logits, axis=-1), builder.constant([2], np.int64)
+    found = builder.node("GatherElements", logs, builder.node("Unsqueeze", wanted, last), axis=2)
+    return builder.node("Neg", builder.node("Squeeze", found, last))
+
+
 def recurrent_weights(builder: GraphBuilder, layer: nn.RNNBase, depth: int = 0) -> tuple[str, str, str]:
     """What a GRU or LSTM of ONNX takes after its sequence: weights, recurrent weights and biases, way by way. A GRU also
     needs `linear_before_reset=1`."""

@@ -11,7 +11,7 @@ from torch import nn
 from torch.nn import functional
 
 from salus.learners.graphs import GraphBuilder
-from salus.learners.networks.nodes import norm_nodes, plain, recurrent_weights
+from salus.learners.networks.nodes import nats_nodes, next_nodes, norm_nodes, plain, recurrent_weights, rows_nodes
 
 EVERYTHING = 2**31
 
@@ -39,9 +39,7 @@ class RecurrentWriter(nn.Module):
         """States of zeros for as many rows as `pieces` has."""
         builder = GraphBuilder()
         pieces = builder.feed("pieces", np.int32, ("rows", 2, "places"))
-        rows = builder.node(
-            "Slice", builder.node("Shape", pieces), *(builder.constant([at], np.int64) for at in (0, 1))
-        )
+        rows = rows_nodes(builder, pieces)
         sizes = builder.node("Concat", rows, builder.constant([self.width], np.int64), axis=0)
         nothing = builder.node("Expand", builder.constant([[0.0]]), sizes)
         shape: tuple[int | str, ...] = ("rows", self.width)
@@ -62,16 +60,11 @@ class RecurrentWriter(nn.Module):
     def score_graph(self) -> bytes:
         builder = GraphBuilder()
         tokens = builder.feed("tokens", np.int64, ("rows", "places"))
-        one = [builder.constant([at], np.int64) for at in (0, 1)]
-        read = builder.node("Slice", tokens, one[0], builder.constant([-1], np.int64), one[1])
-        wanted = builder.node("Slice", tokens, one[1], builder.constant([2**62], np.int64), one[1])
+        read, wanted = next_nodes(builder, tokens)
         steps = builder.node("Transpose", self._piece_nodes(builder, read), perm=[1, 0, 2])
         steps, _ = self._layer_nodes(builder, steps, None)
         logits = self._logit_nodes(builder, builder.node("Transpose", steps, perm=[1, 0, 2]))
-        logs, last = builder.node("LogSoftmax", logits, axis=-1), builder.constant([2], np.int64)
-        found = builder.node("GatherElements", logs, builder.node("Unsqueeze", wanted, last), axis=2)
-        nats = builder.node("Neg", builder.node("Squeeze", found, last))
-        return builder.finish_all({"nats": (nats, ("rows", "scored"))})
+        return builder.finish_all({"nats": (nats_nodes(builder, logits, wanted), ("rows", "scored"))})
 
     def _names(self) -> list[str]:
         return [f"{name}_{layer}" for layer in range(self.depth) for name in ("state", "cell")]

@@ -18,7 +18,7 @@ from torch.nn import functional
 from salus.data.pieces import PAD
 from salus.learners.graphs import GraphBuilder
 from salus.learners.networks.attention import HIDDEN, ReadingLayer, WritingLayer, waves
-from salus.learners.networks.nodes import norm_nodes, plain
+from salus.learners.networks.nodes import norm_nodes, plain, rows_nodes
 
 LONGEST = 1024  # places that are told apart
 
@@ -115,9 +115,7 @@ class Seq2Seq(Rewriter):
         memory = norm_nodes(builder, self.norms[0], x)
         outputs: dict[str, tuple[str, tuple[int | str, ...]]] = {"memory_mask": (mask, ("rows", 1, 1, "places"))}
         shape: tuple[int | str, ...] = ("rows", size.heads, "places", size.width // size.heads)
-        rows = builder.node(
-            "Slice", builder.node("Shape", source), *(builder.constant([at], np.int64) for at in (0, 1))
-        )
+        rows = rows_nodes(builder, source)
         sizes = builder.constant([size.heads, 0, size.width // size.heads], np.int64)
         nothing = builder.node(
             "Expand", builder.constant(np.zeros((1, 1, 0, 1))), builder.node("Concat", rows, sizes, axis=0)
